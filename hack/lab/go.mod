@@ -1,0 +1,16 @@
+// The lab: a real multi-node Kubernetes cluster on one Linux machine.
+module github.com/netladder/netladder/hack/lab
+
+go 1.26.0
+
+replace github.com/netladder/netladder/hack/image => ../image
+
+require (
+	github.com/spf13/cobra v1.10.2
+	golang.org/x/sys v0.49.0
+)
+
+require (
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+)

@@ -1,0 +1,93 @@
+// Package components builds what the cluster is made of (Kubernetes, etcd, containerd, CoreDNS) from Go modules and keeps
+// the binaries in a cache outside the clone.
+package components
+
+import "slices"
+
+// Binary is one program of a family.
+type Binary struct {
+	Name    string // file name in the cache
+	Package string // import path of its main package
+}
+
+// Family is one Go module below components/ whose tools are built with the same flags. Families are apart because their
+// requirements conflict.
+type Family struct {
+	Name     string // its directory below components/
+	Version  string // stamped into the binaries; go.mod decides what is really built, and a test holds the two together
+	Module   string // the module whose version it is; empty for the lab's own programs
+	LDFlags  string // after "-s -w"
+	Binaries []Binary
+}
+
+const (
+	kubernetesVersion = "v1.36.3"
+	etcdVersion       = "v3.6.8"
+	containerdVersion = "v2.2.5"
+	coreDNSVersion    = "v1.14.7"
+)
+
+// Families lists everything the lab builds, in the order in which it is built: what envtest needs comes first.
+func Families() []Family {
+	return []Family{
+		{
+			Name: "etcd", Version: etcdVersion, Module: "go.etcd.io/etcd/server/v3",
+			Binaries: []Binary{{"etcd", "go.etcd.io/etcd/server/v3"}},
+		},
+		{
+			Name: "kubernetes", Version: kubernetesVersion, Module: "k8s.io/kubernetes",
+			LDFlags: kubernetesVersionFlags(),
+			Binaries: []Binary{
+				{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"},
+				{"kubectl", "k8s.io/kubernetes/cmd/kubectl"},
+				{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"},
+				{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"},
+				{"kubelet", "k8s.io/kubernetes/cmd/kubelet"},
+				{"kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"},
+			},
+		},
+		{
+			Name: "containerd", Version: containerdVersion, Module: "github.com/containerd/containerd/v2",
+			LDFlags: "-X github.com/containerd/containerd/v2/version.Version=" + containerdVersion,
+			Binaries: []Binary{
+				{"containerd", "github.com/containerd/containerd/v2/cmd/containerd"},
+				{"containerd-shim-runc-v2", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"},
+				{"ctr", "github.com/containerd/containerd/v2/cmd/ctr"},
+			},
+		},
+		{
+			Name: "coredns", Version: coreDNSVersion, Module: "github.com/coredns/coredns",
+			Binaries: []Binary{{"coredns", "github.com/coredns/coredns"}},
+		},
+		{
+			Name: "podtool", Version: "v1",
+			Binaries: []Binary{{"podtool", "github.com/netladder/netladder/hack/lab/components/podtool"}},
+		},
+	}
+}
+
+// kubernetesVersionFlags makes the binaries report the version they were built from; kubelets and clients compare it.
+func kubernetesVersionFlags() string {
+	flags := ""
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		flags += " -X " + pkg + ".gitVersion=" + kubernetesVersion +
+			" -X " + pkg + ".gitMajor=1 -X " + pkg + ".gitMinor=36 -X " + pkg + ".gitTreeState=clean"
+	}
+	return flags[1:]
+}
+
+// Selection says which binaries a command needs.
+type Selection string
+
+// What `lab build --only` accepts.
+const (
+	All     Selection = "all"
+	Envtest Selection = "envtest" // etcd, kube-apiserver and kubectl: what KUBEBUILDER_ASSETS must hold
+)
+
+var envtestBinaries = []string{"etcd", "kube-apiserver", "kubectl"}
+
+// wants tells whether the selection holds a binary of that name.
+func (s Selection) wants(name string) bool {
+	return s == All || slices.Contains(envtestBinaries, name)
+}
