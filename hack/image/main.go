@@ -1,0 +1,75 @@
+// Image builds the product's container image from a static binary, without a container engine, and pushes it.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/netladder/netladder/hack/image/archive"
+)
+
+func main() {
+	root := &cobra.Command{
+		Use:           "image",
+		Short:         "Build and push container images without a container engine",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newBuildCommand(), newPushCommand())
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "image:", err)
+		os.Exit(1)
+	}
+}
+
+func newBuildCommand() *cobra.Command {
+	spec := archive.Image{User: archive.NonRoot}
+	var output string
+	cmd := &cobra.Command{
+		Use:   "build --binary FILE --tag IMAGE --output IMAGE.tar",
+		Short: "Write a docker archive with the binary and nothing else, run as a non-root user; same input, same bytes",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return archive.Write(spec, output) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&spec.Binary, "binary", "", "static binary to put into the image")
+	flags.StringVar(&spec.Tag, "tag", "", "name of the image, REPOSITORY:TAG")
+	flags.StringVar(&output, "output", "", "docker archive to write")
+	flags.StringVar(&spec.Platform, "platform", "linux/"+runtime.GOARCH, "platform of the binary, OS/ARCH")
+	flags.StringVar(&spec.Entrypoint, "entrypoint", "/netladder", "path of the binary inside the image")
+	require(cmd, "binary", "tag", "output")
+	return cmd
+}
+
+func newPushCommand() *cobra.Command {
+	var source, tag string
+	cmd := &cobra.Command{
+		Use:   "push --archive IMAGE.tar --tag IMAGE",
+		Short: "Push an image from a docker archive, with the credentials of the docker configuration",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			digest, err := archive.Push(source, tag)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Println(digest)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&source, "archive", "", "docker archive that `image build` wrote")
+	cmd.Flags().StringVar(&tag, "tag", "", "name of the image, REGISTRY/REPOSITORY:TAG")
+	require(cmd, "archive", "tag")
+	return cmd
+}
+
+// require marks flags that have no sensible default.
+func require(cmd *cobra.Command, names ...string) {
+	for _, flag := range names {
+		if err := cmd.MarkFlagRequired(flag); err != nil {
+			panic(err) // only a flag that is not there
+		}
+	}
+}
