@@ -1,0 +1,195 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// State of a pair of source and target, and of a whole path.
+// +kubebuilder:validation:Enum=Pending;Passing;Degraded;Failing;Unknown
+type State string
+
+const (
+	// StatePending: assigned, and not attempted yet.
+	StatePending State = "Pending"
+	// StatePassing: it works as declared.
+	StatePassing State = "Passing"
+	// StateDegraded: it works, but slower than maxLatency, or at least one in
+	// ten of the last 20 probes was bad.
+	StateDegraded State = "Degraded"
+	// StateFailing: failureThreshold rounds in a row were bad.
+	StateFailing State = "Failing"
+	// StateUnknown: nothing can be said; the reason says why.
+	StateUnknown State = "Unknown"
+)
+
+// ConnectivityCheckStatus is what was observed of a check.
+type ConnectivityCheckStatus struct {
+	// observedGeneration is the generation of the spec this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions: Accepted, Ready and Fresh.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// summary of the paths for a person who lists checks.
+	// +optional
+	Summary *Summary `json:"summary,omitempty"`
+
+	// paths: one entry for each path of the spec.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Paths []PathStatus `json:"paths,omitempty"`
+}
+
+// Summary is the whole check in two short strings.
+type Summary struct {
+	// passing paths of all, for example 3/4. Degraded paths count as passing.
+	// +kubebuilder:validation:MaxLength=16
+	// +optional
+	Passing string `json:"passing,omitempty"`
+
+	// broken: the names of the paths that fail, separated by commas, cut at
+	// 64 characters.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Broken string `json:"broken,omitempty"`
+}
+
+// PathStatus is what was observed of one path.
+type PathStatus struct {
+	// name of the path.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+
+	// accepted is false when the path cannot be probed as it is written; the
+	// reason and the message say why.
+	// +optional
+	Accepted bool `json:"accepted"`
+
+	// state of the path: Failing if any pair is, else Degraded if any pair
+	// is, else Unknown if no pair passes, else Passing.
+	// +required
+	State State `json:"state"`
+
+	// reason for the state, one of the documented reasons.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Reason string `json:"reason,omitempty"`
+
+	// message: one sentence that names the objects and the next step.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Message string `json:"message,omitempty"`
+
+	// lastTransitionTime: when the state last changed.
+	// +optional
+	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitempty"`
+
+	// pairs: how many pairs are in which state.
+	// +optional
+	Pairs PairCounts `json:"pairs,omitempty"`
+
+	// coverage: how many of all pairs are assigned now.
+	// +optional
+	Coverage *Coverage `json:"coverage,omitempty"`
+
+	// latency of the good probes, over the recent rounds of all sources.
+	// +optional
+	Latency *Latency `json:"latency,omitempty"`
+
+	// worstPairs: up to 10 pairs that do not pass, the worst first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	WorstPairs []WorstPair `json:"worstPairs,omitempty"`
+}
+
+// PairCounts counts pairs by state.
+type PairCounts struct {
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Pending int32 `json:"pending,omitempty"`
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Passing int32 `json:"passing,omitempty"`
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Degraded int32 `json:"degraded,omitempty"`
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Failing int32 `json:"failing,omitempty"`
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Unknown int32 `json:"unknown,omitempty"`
+}
+
+// Total is the number of all pairs.
+func (c PairCounts) Total() int32 {
+	return c.Pending + c.Passing + c.Degraded + c.Failing + c.Unknown
+}
+
+// Coverage says how much of a path is tested at once, and how long the
+// rotation takes to test all of it.
+type Coverage struct {
+	// assignedPairs: the pairs that the probers hold now.
+	AssignedPairs int64 `json:"assignedPairs"`
+
+	// possiblePairs: all pairs that the path means.
+	PossiblePairs int64 `json:"possiblePairs"`
+
+	// fullAfter: how long until each possible pair was tested at least once.
+	// +optional
+	FullAfter *metav1.Duration `json:"fullAfter,omitempty"`
+}
+
+// Latency is a distribution in two numbers.
+type Latency struct {
+	// p50: half of the probes were at most this slow.
+	P50 metav1.Duration `json:"p50"`
+	// p99: 99 of 100 probes were at most this slow.
+	P99 metav1.Duration `json:"p99"`
+}
+
+// WorstPair is one pair that does not pass.
+type WorstPair struct {
+	// source: the name of the node whose prober dialled.
+	// +kubebuilder:validation:MaxLength=253
+	Source string `json:"source"`
+
+	// target: what it dialled: a node's name for a mesh, else address and
+	// port, or a DNS name.
+	// +kubebuilder:validation:MaxLength=320
+	Target string `json:"target"`
+
+	// state of the pair.
+	State State `json:"state"`
+
+	// verdict of the last bad probe.
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	Verdict Verdict `json:"verdict,omitempty"`
+
+	// reason why the state is Unknown.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Reason string `json:"reason,omitempty"`
+
+	// evidence: what was seen on the wire.
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	Evidence string `json:"evidence,omitempty"`
+
+	// since: when the pair came into this state.
+	// +optional
+	Since metav1.Time `json:"since,omitempty"`
+}

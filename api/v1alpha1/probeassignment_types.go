@@ -1,0 +1,289 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ProbeAssignmentSpec is what the controller tells one node's prober to do.
+// Lists are tables; groups refer to their rows by index. There are no schema
+// defaults: what is written is what the controller compares with.
+type ProbeAssignmentSpec struct {
+	// nodes: echo pods that this prober aims at, by their node.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1024
+	Nodes []AssignedNode `json:"nodes,omitempty"`
+
+	// targets: addresses that this prober dials.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2048
+	Targets []AssignedTarget `json:"targets,omitempty"`
+
+	// groups: what to probe, one or more for each path of each check.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2048
+	Groups []ProbeGroup `json:"groups,omitempty"`
+
+	// heartbeat: how often the prober reports when nothing changes.
+	// +optional
+	Heartbeat metav1.Duration `json:"heartbeat,omitempty"`
+}
+
+// AssignedNode is the echo pod of one node.
+type AssignedNode struct {
+	// name of the node.
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// echoIPs: the echo pod's addresses, one of each IP family.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:MaxLength=45
+	EchoIPs []string `json:"echoIPs"`
+
+	// echoUID: the echo pod's UID; an answer from another pod is no answer.
+	// +kubebuilder:validation:MaxLength=64
+	EchoUID string `json:"echoUID"`
+}
+
+// AssignedTarget is an address and a port.
+type AssignedTarget struct {
+	// ip address, IPv4 or IPv6.
+	// +kubebuilder:validation:MaxLength=45
+	IP string `json:"ip"`
+
+	// port number.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port"`
+}
+
+// ProbeKind names a kind of probe. The string is open: a prober reports a
+// kind it does not know as Unsupported.
+type ProbeKind string
+
+// The kinds of probes.
+const (
+	// ProbeMeshTCP dials an echo pod by TCP and checks its identity.
+	ProbeMeshTCP ProbeKind = "MeshTCP"
+	// ProbeMeshUDP asks an echo pod by UDP and checks its identity.
+	ProbeMeshUDP ProbeKind = "MeshUDP"
+	// ProbeMeshICMP pings an echo pod.
+	ProbeMeshICMP ProbeKind = "MeshICMP"
+	// ProbeTCP connects to a target.
+	ProbeTCP ProbeKind = "TCP"
+	// ProbeHTTP connects to a target and makes an HTTP request.
+	ProbeHTTP ProbeKind = "HTTP"
+	// ProbeDNS looks up a name by the prober's resolv.conf.
+	ProbeDNS ProbeKind = "DNS"
+)
+
+// ProbeGroup is the part of one path that one prober tests with one kind of
+// probe. Its pairs are: for a mesh kind, each IP of each of its nodes; for
+// TCP and HTTP, each of its targets; for DNS, one.
+type ProbeGroup struct {
+	// key is unique within the assignment: check namespace, check name, path
+	// name and kind, separated by slashes.
+	// +kubebuilder:validation:MaxLength=512
+	Key string `json:"key"`
+
+	// hash changes with what is tested: "CONTENT-PAIRS". The first part
+	// covers the check's UID and the content of the path, the second the
+	// pairs; while the first stays, the state of a pair that stays is kept.
+	// +kubebuilder:validation:MaxLength=64
+	Hash string `json:"hash"`
+
+	// kind of probe.
+	// +kubebuilder:validation:MaxLength=32
+	Kind ProbeKind `json:"kind"`
+
+	// members: for mesh kinds rows of spec.nodes, for TCP and HTTP rows of
+	// spec.targets, for DNS empty.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:Minimum=0
+	Members []int32 `json:"members,omitempty"`
+
+	// window: how many of the first members take turns; those behind them are
+	// tested in every round (pairs that were bad when the window moved on).
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Window int32 `json:"window,omitempty"`
+
+	// perRound: how many members of the window are tested in one round.
+	// Round r, counted from the Unix epoch in intervals, tests the members
+	// (r*perRound+i) mod window for i below perRound. A pair whose last
+	// result was bad is tested in every round until it recovers.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	PerRound int32 `json:"perRound,omitempty"`
+
+	// interval between two rounds.
+	Interval metav1.Duration `json:"interval"`
+
+	// timeout of one probe.
+	Timeout metav1.Duration `json:"timeout"`
+
+	// maxLatency: slower is Degraded.
+	// +optional
+	MaxLatency *metav1.Duration `json:"maxLatency,omitempty"`
+
+	// failureThreshold: bad rounds in a row until Failing.
+	FailureThreshold int32 `json:"failureThreshold"`
+
+	// successThreshold: good rounds in a row until no longer Failing.
+	SuccessThreshold int32 `json:"successThreshold"`
+
+	// port of the echo pods; mesh kinds only.
+	// +optional
+	Port int32 `json:"port,omitempty"`
+
+	// http: parameters of the kind HTTP.
+	// +optional
+	HTTP *HTTPLayer `json:"http,omitempty"`
+
+	// dns: parameters of the kind DNS.
+	// +optional
+	DNS *DNSTarget `json:"dns,omitempty"`
+}
+
+// ProbeAssignmentStatus is what the node's prober reports. The controller
+// treats all of it as hostile input.
+type ProbeAssignmentStatus struct {
+	// podUID of the prober that wrote this status.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	PodUID string `json:"podUID,omitempty"`
+
+	// heartbeat: the prober's clock when it wrote this status. Only that it
+	// changes matters, not its value.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	Heartbeat *metav1.Time `json:"heartbeat,omitempty"`
+
+	// groups: the counts of each group.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2048
+	Groups []GroupStatus `json:"groups,omitempty"`
+
+	// notPassing: pairs that are Failing, Degraded or Unknown, in this order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	NotPassing []PairStatus `json:"notPassing,omitempty"`
+
+	// cut: how many more pairs do not pass than notPassing can hold.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Cut int32 `json:"cut,omitempty"`
+}
+
+// GroupStatus counts the pairs of a group.
+type GroupStatus struct {
+	// key of the group.
+	// +kubebuilder:validation:MaxLength=512
+	Key string `json:"key"`
+
+	// hash of the group these counts are about.
+	// +kubebuilder:validation:MaxLength=64
+	Hash string `json:"hash"`
+
+	// pairs by state; they add up to the pairs of the group.
+	Pairs PairCounts `json:"pairs"`
+
+	// p50Microseconds: median of the recent good probes; 0 without any.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	P50Microseconds int64 `json:"p50Microseconds,omitempty"`
+
+	// p99Microseconds: 99th percentile of the recent good probes.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	P99Microseconds int64 `json:"p99Microseconds,omitempty"`
+}
+
+// PairStatus is one pair that does not pass.
+type PairStatus struct {
+	// group: the key of its group.
+	// +kubebuilder:validation:MaxLength=512
+	Group string `json:"group"`
+
+	// target identifies the pair within its group: node name and IP family
+	// ("node3/IPv4") for a mesh kind, address and port for TCP and HTTP, the
+	// name for DNS.
+	// +kubebuilder:validation:MaxLength=320
+	Target string `json:"target"`
+
+	// state: Failing, Degraded or Unknown.
+	State State `json:"state"`
+
+	// streak: how many bad rounds in a row.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Streak int32 `json:"streak,omitempty"`
+
+	// verdict of the last bad probe.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Verdict Verdict `json:"verdict,omitempty"`
+
+	// reason why the state is Unknown.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// evidence: what was seen on the wire.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Evidence string `json:"evidence,omitempty"`
+
+	// since: when the pair came into this state, by the prober's clock.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	Since *metav1.Time `json:"since,omitempty"`
+}
+
+// ProbeAssignment is the meeting place of the controller and one node's
+// prober: the controller writes its spec, the prober of the node with the
+// same name its status. Users need not touch it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=passign,categories=netladder
+// +kubebuilder:printcolumn:name="Reported",type=date,JSONPath=`.status.heartbeat`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ProbeAssignment struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec: what to probe.
+	// +optional
+	Spec ProbeAssignmentSpec `json:"spec,omitempty"`
+
+	// status: what was seen.
+	// +optional
+	Status ProbeAssignmentStatus `json:"status,omitempty"`
+}
+
+// ProbeAssignmentList is a list of ProbeAssignments.
+//
+// +kubebuilder:object:root=true
+type ProbeAssignmentList struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []ProbeAssignment `json:"items"`
+}

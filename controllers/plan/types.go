@@ -1,0 +1,97 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package plan turns checks and a view of the cluster into what each node's
+// prober has to do. It is pure: no client, no clock, no I/O; the same input
+// gives the same output whatever the order in which it came.
+//
+// The flow is Resolve (one check: which paths can be probed, from where to
+// where) and Assign (one node: its part of all checks). Build composes both
+// for a whole cluster; Engine keeps what they gave and says which nodes and
+// checks a change touches, so that a change costs what it touches.
+package plan
+
+import (
+	"net/netip"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// EchoPort is the port on which echo pods answer TCP and UDP probes.
+const EchoPort = 8441
+
+// WindowSize is how many peers of a mesh one assignment holds at most.
+const WindowSize = 32
+
+// Node is what the plan needs to know of a node. Readiness, cordon and age
+// are deliberately absent: they never enter the plan.
+type Node struct {
+	// Name of the node.
+	Name string
+	// UID of the Node object.
+	UID types.UID
+	// Labels of the node.
+	Labels map[string]string
+	// Prober is true while the node has a prober pod, in whatever condition.
+	Prober bool
+	// Echo is the node's echo pod, nil without one that has an IP.
+	Echo *Echo
+}
+
+// Echo is an echo pod.
+type Echo struct {
+	// UID of the pod.
+	UID types.UID
+	// IPs of the pod, one of each family, in the order of its status.
+	IPs []netip.Addr
+}
+
+// Service is what the plan needs to know of a Service and its EndpointSlices.
+type Service struct {
+	// Key is namespace and name.
+	Key types.NamespacedName
+	// ClusterIPs of the Service; empty for a headless one.
+	ClusterIPs []netip.Addr
+	// Headless is true for clusterIP None.
+	Headless bool
+	// ExternalName is true for that type of Service.
+	ExternalName bool
+	// Ports: the TCP ports.
+	Ports []ServicePort
+}
+
+// ServicePort is one TCP port of a Service.
+type ServicePort struct {
+	// Name of the port; empty when the Service has one unnamed port.
+	Name string
+	// Port number of the Service.
+	Port int32
+	// Endpoints behind the port, ready or serving, sorted and unique.
+	Endpoints []netip.AddrPort
+}
+
+// Resolved is what one check means on the cluster as it is.
+type Resolved struct {
+	// Check is namespace and name.
+	Check types.NamespacedName
+	// Paths in the order of the spec.
+	Paths []ResolvedPath
+}
+
+// ResolvedPath is one path of a Resolved check.
+type ResolvedPath struct {
+	// Name of the path.
+	Name string
+	// Accepted is false when the path cannot be probed as it is written.
+	Accepted bool
+	// Reason and Message say why it is not accepted, or why there is nothing
+	// to probe at the moment; empty otherwise.
+	Reason, Message string
+	// Groups that the sources are assigned; empty when there is nothing to
+	// probe.
+	Groups []*Group
+	// Coverage of all groups together; nil without groups.
+	Coverage *v1alpha1.Coverage
+}

@@ -1,0 +1,109 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package probe holds one file for each kind of probe. A probe opens fresh
+// sockets, makes one exchange with one address, and says what it saw. It
+// knows neither Kubernetes nor metrics nor schedules.
+package probe
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Kind names a kind of probe; the values are those of the API's ProbeKind.
+type Kind string
+
+// The kinds of probes.
+const (
+	MeshTCP  Kind = "MeshTCP"
+	MeshUDP  Kind = "MeshUDP"
+	MeshICMP Kind = "MeshICMP"
+	TCP      Kind = "TCP"
+	HTTP     Kind = "HTTP"
+	DNS      Kind = "DNS"
+)
+
+// Kinds is the table of all kinds and what makes them.
+func Kinds() map[Kind]Func {
+	return map[Kind]Func{
+		MeshTCP:  probeMeshTCP,
+		MeshUDP:  probeMeshUDP,
+		MeshICMP: probeMeshICMP,
+		TCP:      probeTCP,
+		HTTP:     probeHTTP,
+		DNS:      probeDNS,
+	}
+}
+
+// Func makes one probe and returns what it saw. It returns no later than
+// Target.Timeout plus the time it takes to be woken, or soon after ctx ends;
+// then the verdict is LocalError. It never panics on what the network sends.
+type Func func(ctx context.Context, t Target) Result
+
+// Target is what one probe aims at. Only the fields of its kind are read.
+type Target struct {
+	// Addr to dial: one address, never a name. The port is ignored for ICMP;
+	// all of it for DNS.
+	Addr netip.AddrPort
+	// Timeout of the whole exchange, greater than zero.
+	Timeout time.Duration
+	// EchoUID is the pod UID the echo server must answer with; mesh kinds
+	// over TCP and UDP.
+	EchoUID string
+	// HTTP request; kind HTTP.
+	HTTP HTTPRequest
+	// DNS question; kind DNS.
+	DNS DNSQuestion
+}
+
+// HTTPRequest is a plain HTTP/1.1 request.
+type HTTPRequest struct {
+	// Method is GET or HEAD.
+	Method string
+	// Path with an optional query; begins with a slash.
+	Path string
+	// Host header; empty means the address dialled.
+	Host string
+	// ExpectedStatuses that are good; empty means 200 to 399.
+	ExpectedStatuses []int32
+}
+
+// DNSQuestion is a question to the resolvers of a resolv.conf.
+type DNSQuestion struct {
+	// Name to ask for; without a trailing dot the search list applies.
+	Name string
+	// Type is "A" or "AAAA".
+	Type string
+	// Transport is "UDP" or "TCP".
+	Transport string
+	// ResolvConf is the path of the file to read, /etc/resolv.conf if empty.
+	ResolvConf string
+}
+
+// Result is what one probe saw.
+type Result struct {
+	// Verdict says it in one word.
+	Verdict Verdict
+	// Latency of the whole exchange.
+	Latency time.Duration
+	// Phases of the exchange in their order, such as connect and exchange.
+	Phases []Phase
+	// Offender is who sent the ICMP error, if anybody did.
+	Offender netip.Addr
+	// Evidence in one line of at most 256 printable bytes: what was seen,
+	// never what the target's application sent.
+	Evidence string
+	// Late is by how much the probe overslept its own deadline. The caller
+	// judges whether the probe was measured at all.
+	Late time.Duration
+}
+
+// Phase is one named part of an exchange.
+type Phase struct {
+	// Name of the phase: resolve, connect, exchange, first_byte.
+	Name string
+	// Duration of the phase.
+	Duration time.Duration
+}
