@@ -1,0 +1,120 @@
+# Netladder's commands. `make help` lists them.
+
+SHELL := /usr/bin/env bash -o errexit -o nounset -o pipefail
+.SHELLFLAGS := -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMG ?= ghcr.io/netladder/netladder:dev
+PLATFORM ?= linux/amd64
+NODES ?= 3
+# Packages with machine-readable duties of their own, so not run by `make test`.
+MODULES := . hack/lab hack/image
+
+BIN := $(CURDIR)/bin
+LAB := $(BIN)/lab
+export GOFLAGS := -buildvcs=false $(filter-out -buildvcs=false,$(GOFLAGS))
+
+##@ Look at it
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN {FS = ":.*##"} /^[a-zA-Z0-9_-]+:.*?##/ {printf "  \033[36m%-20s\033[0m %s\n", $$1, $$2} /^##@/ {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: deps ## A cluster on this machine with Netladder probing it; can be run twice.
+	@hack/demo.sh up
+
+.PHONY: demo-down
+demo-down: $(LAB) ## Stop the demo's cluster and leave nothing behind.
+	@hack/demo.sh down
+
+##@ Build
+
+.PHONY: build
+build: ## Build bin/netladder, static.
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 GOOS=$(word 1,$(subst /, ,$(PLATFORM))) GOARCH=$(word 2,$(subst /, ,$(PLATFORM))) \
+	  go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/netladder ./cmd/netladder
+
+.PHONY: image
+image: build $(BIN)/image ## Build the image as dist/netladder.tar, without a container engine.
+	@mkdir -p dist
+	$(BIN)/image build --binary $(BIN)/netladder --tag $(IMG) --output dist/netladder.tar --platform $(PLATFORM)
+
+.PHONY: image-push
+image-push: image ## Push the image to your registry: make image-push IMG=registry.example.com/netladder:v1
+	$(BIN)/image push --archive dist/netladder.tar --tag $(IMG)
+
+.PHONY: generate
+generate: $(BIN)/controller-gen $(BIN)/crd-ref-docs ## Regenerate CRDs, RBAC, deepcopy, apply configurations and the API reference.
+	@hack/generate.sh
+
+##@ Test
+
+.PHONY: test
+test: deps assets ## Everything that needs no cluster: pure tests, a real API server, real network namespaces.
+	KUBEBUILDER_ASSETS="$$($(LAB) assets)" go test -timeout 15m ./...
+	cd hack/lab && go test ./...
+	cd hack/image && go test ./...
+
+.PHONY: verify
+verify: $(BIN)/golangci-lint $(BIN)/kustomize ## Generated files are current, modules tidy, code formatted and lint clean.
+	@hack/verify.sh $(MODULES)
+
+.PHONY: e2e
+e2e: deps ## The stories on one real cluster of three nodes.
+	@hack/e2e.sh
+
+.PHONY: e2e-full
+e2e-full: deps ## e2e and the stories that take long.
+	@hack/e2e.sh full
+
+.PHONY: measure-detection
+measure-detection: deps ## Break and heal the overlay 20 times; report how long detection took.
+	@hack/e2e.sh detection
+
+.PHONY: bench
+bench: ## The figures of docs/performance.md that need no cluster.
+	@hack/bench.sh
+
+##@ Helpers of the above
+
+.PHONY: deps
+deps: ## Install the Debian packages that are missing.
+	@hack/deps.sh
+
+.PHONY: assets
+assets: $(LAB) ## Build etcd and kube-apiserver for the tests, once.
+	@$(LAB) assets >/dev/null
+
+.PHONY: tools
+tools: $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/golangci-lint $(BIN)/kustomize $(LAB) $(BIN)/image ## Build the tools.
+
+$(BIN)/controller-gen: hack/tools/codegen/go.sum
+	@$(call build-tool,hack/tools/codegen)
+
+$(BIN)/crd-ref-docs: hack/tools/docs/go.sum
+	@$(call build-tool,hack/tools/docs)
+
+$(BIN)/golangci-lint: hack/tools/lint/go.sum
+	@$(call build-tool,hack/tools/lint)
+
+$(BIN)/kustomize: hack/tools/kustomize/go.sum
+	@$(call build-tool,hack/tools/kustomize)
+
+# Always asked for: Go's build cache knows better than make what changed.
+.PHONY: $(LAB) $(BIN)/image
+$(LAB):
+	@mkdir -p $(BIN); cd hack/lab && go build -o $@ .
+
+$(BIN)/image:
+	@mkdir -p $(BIN); cd hack/image && go build -o $@ .
+
+# build-tool: the tool of the module in folder $(1), into bin/.
+define build-tool
+mkdir -p $(BIN); start=$$SECONDS; echo "building $(notdir $@)"; \
+cd $(1) && go build -o $(BIN)/ tool; \
+touch $@; echo "built $(notdir $@) in $$((SECONDS - start)) s"
+endef
