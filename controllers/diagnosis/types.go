@@ -1,0 +1,115 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package diagnosis says what the paths of a check are, from what the probers
+// report, what is known of the nodes and what was said before. It is pure: no
+// client, no clock; the same input gives the same output whatever the order
+// in which it came. All of a ProbeAssignment's status is hostile input.
+//
+// One file holds one step: believe.go which report counts, mask.go what
+// excuses a bad result, pairs.go what each source's pairs are, path.go what a
+// path is, message.go the sentence about it, worst.go the pairs that are
+// shown, conditions.go the whole check.
+package diagnosis
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/plan"
+)
+
+// Input is all that a check is judged by. Summarize changes none of it.
+type Input struct {
+	// Check that is judged; only spec and metadata are read.
+	Check *v1alpha1.ConnectivityCheck
+	// Resolved is what the plan made of the check; nil while it has not.
+	Resolved *plan.Resolved
+	// Reports by source node. A source without one is not assigned yet.
+	Reports map[string]*Report
+	// Nodes by name, sources and targets. A node that is absent is gone.
+	Nodes map[string]*NodeFacts
+	// Previous is the status as it was last persisted, so that the judgement
+	// survives a restart of the controller.
+	Previous v1alpha1.ConnectivityCheckStatus
+	// Now is the time of the judgement.
+	Now time.Time
+	// APIAvailableSince is when the controller last found the API server
+	// again after it could not reach it (or when it started). Nobody can have
+	// reported before, so no silence is counted from earlier than this. Zero
+	// means always.
+	APIAvailableSince time.Time
+	// Settings, zero values mean the defaults.
+	Settings Settings
+}
+
+// Settings are the patience of the judgement.
+type Settings struct {
+	// Grace is how long something that is young or just came back excuses bad
+	// results, and how long a Service may be without endpoints; default 30 s.
+	Grace time.Duration
+}
+
+// Report is one node's assignment with what the controller itself observed
+// about it, in the controller's own time.
+type Report struct {
+	// Assignment: spec as last applied or read, and status as reported.
+	Assignment *v1alpha1.ProbeAssignment
+	// SeenAt is when the controller last saw status.heartbeat or
+	// status.podUID change; before any change, when it first saw the object.
+	SeenAt time.Time
+	// ChangedAt is when the controller last changed the pairs of the spec;
+	// before any change, when it first saw the object.
+	ChangedAt time.Time
+	// Omitted holds the keys of groups that the assignment had no room for.
+	Omitted []string
+}
+
+// NodeFacts is what is known of a node.
+type NodeFacts struct {
+	// Ready is the node's Ready condition; anything but True is not ready.
+	Ready bool
+	// ReadySince is when the node last became Ready; zero if it is not.
+	ReadySince time.Time
+	// NotReadySince is when the node last stopped being Ready, as far as
+	// known; zero if never.
+	NotReadySince time.Time
+	// Gone is true when the Node object is deleted or being deleted.
+	Gone bool
+	// Prober is the node's prober pod, nil without one. Of two, as in a
+	// rollout, the one that is not terminating.
+	Prober *PodFacts
+	// Echo is the node's echo pod, likewise.
+	Echo *PodFacts
+}
+
+// PodFacts is what is known of one of Netladder's own pods.
+type PodFacts struct {
+	// UID of the pod.
+	UID string
+	// Ready is the pod's Ready condition.
+	Ready bool
+	// Terminating is true from when deletion was asked for.
+	Terminating bool
+	// StartedAt is when its container last started; before that, when the pod
+	// was created.
+	StartedAt time.Time
+	// ReadySince is when the pod last became Ready; zero if it is not.
+	ReadySince time.Time
+}
+
+// Summary is what Summarize found.
+type Summary struct {
+	// Paths in the order of the spec, complete but for nothing.
+	Paths []v1alpha1.PathStatus
+	// Conditions Accepted, Ready and Fresh, without lastTransitionTime, which
+	// depends on the status they are put into.
+	Conditions []metav1.Condition
+	// Stale names the nodes whose silence nothing explains, sorted.
+	Stale []string
+	// Deadline is the earliest time at which the same input would be judged
+	// differently because time passed; zero if it never would.
+	Deadline time.Time
+}
