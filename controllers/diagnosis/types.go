@@ -63,8 +63,8 @@ type Report struct {
 	// ChangedAt is when the controller last changed the pairs of the spec;
 	// before any change, when it first saw the object.
 	ChangedAt time.Time
-	// Omitted holds the keys of groups that the assignment had no room for.
-	Omitted []string
+	// LeftOut is what the assignment had no room for, as the plan said.
+	LeftOut []plan.LeftOut
 }
 
 // NodeFacts is what is known of a node.
@@ -102,7 +102,7 @@ type PodFacts struct {
 
 // Summary is what Summarize found.
 type Summary struct {
-	// Paths in the order of the spec, complete but for nothing.
+	// Paths in the order of the spec.
 	Paths []v1alpha1.PathStatus
 	// Conditions Accepted, Ready and Fresh, without lastTransitionTime, which
 	// depends on the status they are put into.
