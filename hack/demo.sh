@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The demo: a cluster on this machine, Netladder in it, a sample application
+# and checks. `hack/demo.sh up` can be run twice; `down` leaves nothing.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+lab_name=${NETLADDER_LAB_NAME:-nl}
+nodes=${NODES:-3}
+
+# wait_ready shows how many checks are Ready until all are.
+wait_ready() {
+  local deadline=$((SECONDS + 180)) last="" line
+  while ((SECONDS < deadline)); do
+    line=$(k get ccheck -A -o jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {.metadata.namespace}/{.metadata.name} {.status.summary.passing}{"\n"}{end}' 2>/dev/null |
+      awk 'NF >= 2 {n++; if ($1 == "True") r++; else w = w " " $2 ($3 ? " (" $3 ")" : "")} END {if (n) printf "%d of %d checks Ready%s", r, n, w ? ", waiting for" w : ""}') || true
+    if [[ -n $line && $line != "$last" ]]; then
+      printf '  %s\n' "$line"
+      last=$line
+    fi
+    [[ $line =~ ^([0-9]+)\ of\ \1\  ]] && return 0
+    sleep 1
+  done
+  echo "not all checks are Ready after 180 s; this is how it looks:" >&2
+  k get ccheck -A -o wide >&2 || true
+  k get pods -A -o wide >&2 || true
+  return 1
+}
+
+up() {
+  local start=$SECONDS
+  make -C "$root" bin/kustomize "$lab" >/dev/null
+  # The cluster and the image need the same two cores; the cluster has more to
+  # wait for.
+  "$lab" --name "$lab_name" up --nodes "$nodes"
+  build_image_quietly
+  step "load the image on every node" "$lab" --name "$lab_name" load "$image_tar"
+  step "install Netladder and the sample application" install demo
+  step "controller is up" k -n netladder-system rollout status deploy/netladder-controller --timeout=180s
+  echo "checks:"
+  wait_ready
+  printf '\nReady after %d s.\n\n' $((SECONDS - start))
+  k get ccheck -A
+  cat <<TXT
+
+Look around:
+  bin/lab kubectl get ccheck -A -o wide
+  bin/lab kubectl describe ccheck -n netladder-system cluster-network
+  bin/lab kubectl get passign node1 -o yaml
+Break something, watch it being found, heal it:
+  bin/lab break vxlan node2
+  bin/lab kubectl get ccheck -A -w
+  bin/lab heal
+Use any client:
+  export KUBECONFIG=\$(bin/lab kubeconfig)
+Stop:
+  make demo-down
+TXT
+}
+
+build_image_quietly() {
+  local log start=$SECONDS
+  log=$(mktemp)
+  printf '%-52s' "build the image …"
+  if ! build_image >"$log" 2>&1; then
+    printf ' FAILED\n'
+    tail -n 40 "$log" >&2
+    return 1
+  fi
+  printf ' %d s\n' $((SECONDS - start))
+}
+
+case ${1:-} in
+  up) up ;;
+  down) "$lab" --name "$lab_name" down ;;
+  *)
+    echo "usage: hack/demo.sh up|down" >&2
+    exit 2
+    ;;
+esac

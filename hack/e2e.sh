@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Runs the stories of test/e2e on a lab of its own.
+#   hack/e2e.sh            the stories of CI
+#   hack/e2e.sh full       all stories
+#   hack/e2e.sh detection  20 breaks of the overlay, timed
+# RUN=Regexp picks stories; KEEP=1 leaves the lab running to look around.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+lab_name=${NETLADDER_LAB_NAME:-nle2e}
+tier=${1:-ci}
+
+cleanup() {
+  local status=$?
+  trap - EXIT
+  if [[ -n ${KEEP:-} ]]; then
+    echo "the lab is left running: bin/lab --name $lab_name kubectl …; stop it by bin/lab --name $lab_name down"
+    exit "$status"
+  fi
+  "$lab" --name "$lab_name" down || status=1
+  "$lab" --name "$lab_name" leftovers || status=1
+  exit "$status"
+}
+
+make -C "$root" bin/kustomize "$lab"
+trap cleanup EXIT
+"$lab" --name "$lab_name" up --nodes 3
+step "build the image" build_image
+# step runs in this shell, so build_image has set image_ref and image_tar.
+step "load the image on every node" "$lab" --name "$lab_name" load "$image_tar"
+step "install Netladder" install default
+step "controller is up" k -n netladder-system rollout status deploy/netladder-controller --timeout=180s
+# The pace of the stories.
+k -n netladder-system patch ccheck cluster-network --type=merge \
+  -p '{"spec":{"interval":"2s","timeout":"500ms"}}'
+
+case $tier in
+  ci) args=(-skip '^TestFull|^TestDetection') timeout=30m ;;
+  full) args=(-skip '^TestDetection') timeout=80m ;;
+  detection) args=(-run '^TestDetection') timeout=60m ;;
+  *)
+    echo "usage: hack/e2e.sh [full|detection]" >&2
+    exit 2
+    ;;
+esac
+[[ -z ${RUN:-} ]] || args=(-run "$RUN")
+KUBECONFIG=$("$lab" --name "$lab_name" kubeconfig) NETLADDER_LAB=$lab NETLADDER_LAB_NAME=$lab_name \
+  go test -C "$root" -tags e2e -count=1 -p 1 -v -timeout "$timeout" "${args[@]}" ./test/e2e

@@ -1,0 +1,56 @@
+# Sourced by the scripts of this folder: how Netladder gets into a lab.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+lab=$root/bin/lab
+
+# step MESSAGE COMMAND...: runs the command quietly, says how long it took, and
+# shows its output only when it fails.
+step() {
+  local message=$1 start=$SECONDS log
+  shift
+  log=$(mktemp)
+  printf '%-52s' "$message …"
+  if ! "$@" >"$log" 2>&1; then
+    printf ' FAILED after %d s\n' $((SECONDS - start))
+    tail -n 60 "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+  printf ' %d s\n' $((SECONDS - start))
+}
+
+# build_image sets image_tar and image_ref. The tag is the content, so that
+# loading the same image twice changes nothing and a new one is rolled out.
+build_image() {
+  make -C "$root" build bin/image
+  local digest
+  digest=$(sha256sum "$root/bin/netladder" | cut -c1-12)
+  image_ref=ghcr.io/netladder/netladder:dev-$digest
+  image_tar=$root/dist/netladder-$digest.tar
+  mkdir -p "$root/dist"
+  [[ -f $image_tar ]] || {
+    rm -f "$root"/dist/netladder-*.tar
+    "$root/bin/image" build --binary "$root/bin/netladder" --tag "$image_ref" --output "$image_tar"
+  }
+}
+
+# install OVERLAY: applies a kustomization of config/ with the image just built.
+install() {
+  local overlay=$root/dist/overlay
+  rm -rf "$overlay" && mkdir -p "$overlay"
+  cat >"$overlay/kustomization.yaml" <<YAML
+resources: [../../config/$1]
+images:
+- name: ghcr.io/netladder/netladder
+  newTag: ${image_ref##*:}
+YAML
+  "$root/bin/kustomize" build "$overlay" >"$overlay/all.yaml"
+  # CRDs first: what uses them is refused until the API server serves them.
+  k apply --server-side --force-conflicts -k "$root/config/crd"
+  k wait --for=condition=Established --timeout=60s crd/connectivitychecks.netladder.io crd/probeassignments.netladder.io
+  k apply --server-side --force-conflicts -f "$overlay/all.yaml"
+}
+
+k() { "$lab" --name "$lab_name" kubectl "$@"; }

@@ -1,0 +1,116 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// faultNode runs no CoreDNS replica: hack/e2e.sh puts them on the others.
+const faultNode = "node2"
+
+// slack doubles the stated bounds: this machine has other work too. The bound
+// itself is measured by `make measure-detection`.
+const slack = 2
+
+func TestOutOfTheBox(t *testing.T) {
+	eventually(t, time.Minute, "cluster-network is Ready", ready(clusterNetwork))
+	check, err := getCheck(t.Context(), clusterNetwork)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pathSameNode, pathCrossNode, pathAPIServer, pathEchoService, pathDNSUDP, pathDNSTCP} {
+		p := pathOf(check, path)
+		if p == nil {
+			t.Fatalf("the check has no path %s", path)
+		}
+		if p.Pairs.Passing == 0 || p.Pairs.Passing != p.Pairs.Total() {
+			t.Errorf("path %s: pairs %+v, want all passing", path, p.Pairs)
+		}
+		if p.Latency == nil || p.Latency.P99.Duration < p.Latency.P50.Duration || p.Latency.P50.Duration <= 0 {
+			t.Errorf("path %s: latency %+v", path, p.Latency)
+		}
+	}
+}
+
+func TestOverlayBroken(t *testing.T) {
+	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	heal := breakNetwork(t, "vxlan", faultNode)
+	eventually(t, slack*detectionBound, "cross-node is Failing", inState(clusterNetwork, v1alpha1.StateFailing, pathCrossNode))
+	onlyPairsWith(t, clusterNetwork, pathCrossNode, faultNode)
+	// What breaks later than the first pair must blame nobody else either.
+	holds(t, 3*interval, func() {
+		onlyPairsWith(t, clusterNetwork, pathCrossNode, faultNode)
+		othersPass(t, clusterNetwork, pathCrossNode, pathDNSUDP, pathDNSTCP)
+	})
+	eventSays(t, clusterNetwork, "PathFailing", pathCrossNode)
+	heal()
+	eventually(t, slack*detectionBound, "Ready again", ready(clusterNetwork))
+	eventSays(t, clusterNetwork, "PathRecovered", pathCrossNode)
+}
+
+func TestDNSBroken(t *testing.T) {
+	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	heal := breakNetwork(t, "dns")
+	eventually(t, slack*detectionBound, "DNS paths are Failing", inState(clusterNetwork, v1alpha1.StateFailing, pathDNSUDP, pathDNSTCP))
+	holds(t, 3*interval, func() { othersPass(t, clusterNetwork, pathDNSUDP, pathDNSTCP) })
+	heal()
+	eventually(t, slack*detectionBound, "Ready again", ready(clusterNetwork))
+}
+
+func TestKubeProxyBroken(t *testing.T) {
+	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	through := []string{pathAPIServer, pathEchoService, pathDNSUDP, pathDNSTCP}
+	heal := breakNetwork(t, "kubeproxy", faultNode)
+	eventually(t, slack*detectionBound, "paths through ClusterIPs are Failing", inState(clusterNetwork, v1alpha1.StateFailing, through...))
+	for _, path := range through {
+		onlyPairsWith(t, clusterNetwork, path, faultNode)
+	}
+	othersPass(t, clusterNetwork, through...)
+
+	// A prober that starts while ClusterIPs are broken finds the API server
+	// all the same.
+	pods, err := podsOf(t.Context(), "prober")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := pods[faultNode]
+	if err := kube.Delete(t.Context(), old, client.GracePeriodSeconds(1)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "the restarted prober reports", func(ctx context.Context) error {
+		assignment := &v1alpha1.ProbeAssignment{}
+		if err := kube.Get(ctx, client.ObjectKey{Name: faultNode}, assignment); err != nil {
+			return err
+		}
+		if uid := assignment.Status.PodUID; uid == "" || uid == string(old.UID) {
+			return fmt.Errorf("last report is by pod %q", uid)
+		}
+		return nil
+	})
+	if err := inState(clusterNetwork, v1alpha1.StateFailing, through...)(t.Context()); err != nil {
+		t.Errorf("after the prober's restart: %v", err)
+	}
+	heal()
+	eventually(t, slack*detectionBound+10*time.Second, "Ready again", ready(clusterNetwork))
+}
+
+// holds repeats an assertion for a while, once a second.
+func holds(t *testing.T, d time.Duration, assert func()) {
+	t.Helper()
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for end := time.Now().Add(d); time.Now().Before(end) && !t.Failed(); <-ticker.C {
+		assert()
+	}
+}

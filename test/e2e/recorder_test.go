@@ -1,0 +1,108 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// transition is a path that changed its state.
+type transition struct {
+	at       time.Time
+	path     string // check/path
+	from, to v1alpha1.State
+	message  string
+}
+
+func (t transition) String() string {
+	return fmt.Sprintf("%s %s: %s → %s (%s)", t.at.Format("15:04:05.0"), t.path, t.from, t.to, t.message)
+}
+
+// recorder sees every status that the API server held, not only those that a
+// poll would happen to see.
+type recorder struct {
+	mu          sync.Mutex
+	states      map[string]v1alpha1.State
+	transitions []transition
+}
+
+// record watches all checks until the test ends.
+func record(t *testing.T) *recorder {
+	t.Helper()
+	r := &recorder{states: map[string]v1alpha1.State{}}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	t.Cleanup(func() { cancel(); <-done })
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			r.watch(ctx)
+		}
+	}()
+	return r
+}
+
+// watch follows one watch until it ends, as it does when the API server stops.
+func (r *recorder) watch(ctx context.Context) {
+	w, err := kube.Watch(ctx, &v1alpha1.ConnectivityCheckList{}, client.InNamespace(namespace))
+	if err != nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+		return
+	}
+	defer w.Stop()
+	for event := range w.ResultChan() {
+		if check, ok := event.Object.(*v1alpha1.ConnectivityCheck); ok && event.Type != watch.Deleted {
+			r.see(check)
+		}
+	}
+}
+
+func (r *recorder) see(check *v1alpha1.ConnectivityCheck) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range check.Status.Paths {
+		key := check.Name + "/" + p.Name
+		if before, known := r.states[key]; known && before != p.State {
+			r.transitions = append(r.transitions, transition{time.Now(), key, before, p.State, p.Message})
+		}
+		r.states[key] = p.State
+	}
+}
+
+// to returns the transitions into a state so far.
+func (r *recorder) to(state v1alpha1.State) []transition {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var found []transition
+	for _, tr := range r.transitions {
+		if tr.to == state {
+			found = append(found, tr)
+		}
+	}
+	return found
+}
+
+// quiet fails the test if any path was Failing or Degraded at any moment.
+func (r *recorder) quiet(t *testing.T) {
+	t.Helper()
+	for _, state := range []v1alpha1.State{v1alpha1.StateFailing, v1alpha1.StateDegraded} {
+		for _, tr := range r.to(state) {
+			t.Errorf("a path was %s although nothing is wrong: %s", state, tr)
+		}
+	}
+}
