@@ -11,24 +11,23 @@ import (
 // ConnectivityCheckSpec declares network paths and how often, how patiently
 // and how strictly they are tested.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.timeout) || duration(self.timeout) < duration(self.interval)",message="timeout must be below interval: lower timeout or raise interval",fieldPath=".timeout"
-// +kubebuilder:validation:XValidation:rule="self.paths.all(p, !has(p.maxLatency) || duration(p.maxLatency) < (has(self.timeout) ? duration(self.timeout) : (duration(self.interval) < duration('2s') ? duration('500ms') : duration('1s'))))",message="maxLatency of every path must be below the timeout, or it could never be exceeded: lower maxLatency or raise timeout (default: 1s, and half the interval below 2s)",fieldPath=".paths"
+// +kubebuilder:validation:XValidation:rule="!has(self.timeout) || [self.timeout, self.interval].exists(d, !d.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$')) || duration(self.timeout) < duration(self.interval)",message="timeout must be below interval: lower timeout or raise interval",fieldPath=".timeout"
+// +kubebuilder:validation:XValidation:rule="!has(self.timeout) || !self.timeout.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') || self.paths.all(p, !has(p.maxLatency) || !p.maxLatency.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') || duration(p.maxLatency) < duration(self.timeout))",message="maxLatency of every path must be below timeout, or it could never be exceeded: lower maxLatency or raise timeout",fieldPath=".paths"
+// +kubebuilder:validation:XValidation:rule="has(self.timeout) || !self.interval.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') || self.paths.all(p, !has(p.maxLatency) || !p.maxLatency.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') || (duration(p.maxLatency) < duration('1s') && duration(p.maxLatency) + duration(p.maxLatency) < duration(self.interval)))",message="maxLatency of every path must be below the timeout, which without spec.timeout is the lesser of 1s and half the interval: lower maxLatency or set timeout",fieldPath=".paths"
 type ConnectivityCheckSpec struct {
 	// interval between two rounds of probes of a path, 1s to 1h.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}(h|m|s|ms)){1,4}$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="interval must be between 1s and 1h, for example 10s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="interval must be a duration from 1s to 1h, a number with the unit ms, s, m or h, for example 10s"
 	// +default="10s"
 	// +optional
-	Interval metav1.Duration `json:"interval,omitempty"`
+	Interval metav1.Duration `json:"interval,omitempty,omitzero"`
 
 	// timeout of one probe, 10ms to 30s and below interval. When absent it is
 	// 1s, or half the interval where that is less.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}(h|m|s|ms)){1,4}$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10ms') && duration(self) <= duration('30s')",message="timeout must be between 10ms and 30s, for example 1s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('10ms') && duration(self) <= duration('30s')",message="timeout must be a duration from 10ms to 30s, a number with the unit ms, s, m or h, for example 1s"
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
@@ -120,8 +119,7 @@ type Path struct {
 	// more, and below the timeout.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}(h|m|s|ms)){1,4}$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms')",message="maxLatency must be at least 1ms, for example 250ms"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('1ms')",message="maxLatency must be a duration of at least 1ms, a number with the unit ms, s, m or h, for example 250ms"
 	// +optional
 	MaxLatency *metav1.Duration `json:"maxLatency,omitempty"`
 
@@ -236,7 +234,9 @@ type ServiceTarget struct {
 
 	// port of the Service, by number or by name.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 65535 : size(self) > 0 && size(self) < 64",message="service.port must be a port number from 1 to 65535 or the name of a port of the Service"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 65535 : self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && !self.matches('^[0-9]+$')",message="service.port must be a port number from 1 to 65535, for example 8080 without quotes, or the name of a port of the Service, for example http"
 	Port intstr.IntOrString `json:"port"`
 }
 
@@ -347,7 +347,7 @@ type Sampling struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="the name of a ConnectivityCheck must be a DNS label of at most 63 characters, for example order-validator: it becomes a metric label",fieldPath=".metadata.name"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) < 64 && !self.metadata.name.contains('.')",message="the name of a ConnectivityCheck must be a DNS label of at most 63 characters, for example order-validator: it becomes a metric label"
 type ConnectivityCheck struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional
