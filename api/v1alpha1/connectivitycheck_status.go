@@ -29,6 +29,7 @@ const (
 type ConnectivityCheckStatus struct {
 	// observedGeneration is the generation of the spec this status is about.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions: Accepted, Ready and Fresh.
@@ -36,6 +37,7 @@ type ConnectivityCheckStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime >= timestamp('1900-01-01T00:00:00Z') && c.lastTransitionTime < timestamp('2200-01-01T00:00:00Z'))",message="lastTransitionTime must be a time from 1900 to 2199, for example 2026-01-31T12:00:00Z"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// summary of the paths for a person who lists checks.
@@ -93,7 +95,10 @@ type PathStatus struct {
 
 	// lastTransitionTime: when the state last changed.
 	// +optional
-	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitempty"`
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitempty,omitzero"`
 
 	// pairs: how many pairs are in which state.
 	// +optional
@@ -116,20 +121,30 @@ type PathStatus struct {
 
 // PairCounts counts pairs by state.
 type PairCounts struct {
+	// pending: assigned, and not attempted yet.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000000
 	Pending int32 `json:"pending,omitempty"`
+	// passing: working as declared.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000000
 	Passing int32 `json:"passing,omitempty"`
+	// degraded: working, but slow or with losses.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000000
 	Degraded int32 `json:"degraded,omitempty"`
+	// failing: failureThreshold rounds in a row were bad.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000000
 	Failing int32 `json:"failing,omitempty"`
+	// unknown: nothing can be said.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000000
 	Unknown int32 `json:"unknown,omitempty"`
 }
 
@@ -142,21 +157,35 @@ func (c PairCounts) Total() int32 {
 // rotation takes to test all of it.
 type Coverage struct {
 	// assignedPairs: the pairs that the probers hold now.
+	// +kubebuilder:validation:Minimum=0
 	AssignedPairs int64 `json:"assignedPairs"`
 
 	// possiblePairs: all pairs that the path means.
+	// +kubebuilder:validation:Minimum=0
 	PossiblePairs int64 `json:"possiblePairs"`
 
 	// fullAfter: how long until each possible pair was tested at least once.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}h)?([0-9]{1,2}m)?([0-9]{1,3}([.][0-9]{1,9})?(s|ms|us|µs|ns))?$`
 	FullAfter *metav1.Duration `json:"fullAfter,omitempty"`
 }
 
 // Latency is a distribution in two numbers.
 type Latency struct {
 	// p50: half of the probes were at most this slow.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}h)?([0-9]{1,2}m)?([0-9]{1,3}([.][0-9]{1,9})?(s|ms|us|µs|ns))?$`
 	P50 metav1.Duration `json:"p50"`
 	// p99: 99 of 100 probes were at most this slow.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}h)?([0-9]{1,2}m)?([0-9]{1,3}([.][0-9]{1,9})?(s|ms|us|µs|ns))?$`
 	P99 metav1.Duration `json:"p99"`
 }
 
@@ -191,5 +220,8 @@ type WorstPair struct {
 
 	// since: when the pair came into this state.
 	// +optional
-	Since metav1.Time `json:"since,omitempty"`
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	Since metav1.Time `json:"since,omitempty,omitzero"`
 }

@@ -31,7 +31,11 @@ type ProbeAssignmentSpec struct {
 
 	// heartbeat: how often the prober reports when nothing changes.
 	// +optional
-	Heartbeat metav1.Duration `json:"heartbeat,omitempty"`
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}h)?([0-9]{1,2}m)?([0-9]{1,3}([.][0-9]{1,9})?(s|ms|us|µs|ns))?$`
+	Heartbeat metav1.Duration `json:"heartbeat,omitempty,omitzero"`
 }
 
 // AssignedNode is the echo pod of one node.
@@ -108,12 +112,14 @@ type ProbeGroup struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:Minimum=0
+	// +kubebuilder:validation:items:Maximum=2047
 	Members []int32 `json:"members,omitempty"`
 
 	// window: how many of the first members take turns; those behind them are
 	// tested in every round (pairs that were bad when the window moved on).
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=256
 	Window int32 `json:"window,omitempty"`
 
 	// perRound: how many members of the window are tested in one round.
@@ -122,26 +128,45 @@ type ProbeGroup struct {
 	// result was bad is tested in every round until it recovers.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=256
 	PerRound int32 `json:"perRound,omitempty"`
 
 	// interval between two rounds.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}h)?([0-9]{1,2}m)?([0-9]{1,3}([.][0-9]{1,9})?(s|ms|us|µs|ns))?$`
 	Interval metav1.Duration `json:"interval"`
 
 	// timeout of one probe.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}h)?([0-9]{1,2}m)?([0-9]{1,3}([.][0-9]{1,9})?(s|ms|us|µs|ns))?$`
 	Timeout metav1.Duration `json:"timeout"`
 
 	// maxLatency: slower is Degraded.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}h)?([0-9]{1,2}m)?([0-9]{1,3}([.][0-9]{1,9})?(s|ms|us|µs|ns))?$`
 	MaxLatency *metav1.Duration `json:"maxLatency,omitempty"`
 
 	// failureThreshold: bad rounds in a row until Failing.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
 	FailureThreshold int32 `json:"failureThreshold"`
 
 	// successThreshold: good rounds in a row until no longer Failing.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
 	SuccessThreshold int32 `json:"successThreshold"`
 
 	// port of the echo pods; mesh kinds only.
 	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port,omitempty"`
 
 	// http: parameters of the kind HTTP.
@@ -166,7 +191,7 @@ type ProbeAssignmentStatus struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	// +kubebuilder:validation:Pattern=`^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
 	Heartbeat *metav1.Time `json:"heartbeat,omitempty"`
 
 	// groups: the counts of each group.
@@ -184,6 +209,7 @@ type ProbeAssignmentStatus struct {
 	// cut: how many more pairs do not pass than notPassing can hold.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000000
 	Cut int32 `json:"cut,omitempty"`
 }
 
@@ -203,11 +229,13 @@ type GroupStatus struct {
 	// p50Microseconds: median of the recent good probes; 0 without any.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600000000
 	P50Microseconds int64 `json:"p50Microseconds,omitempty"`
 
 	// p99Microseconds: 99th percentile of the recent good probes.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600000000
 	P99Microseconds int64 `json:"p99Microseconds,omitempty"`
 }
 
@@ -229,6 +257,7 @@ type PairStatus struct {
 	// streak: how many bad rounds in a row.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Streak int32 `json:"streak,omitempty"`
 
 	// verdict of the last bad probe.
@@ -250,7 +279,7 @@ type PairStatus struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	// +kubebuilder:validation:Pattern=`^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
 	Since *metav1.Time `json:"since,omitempty"`
 }
 

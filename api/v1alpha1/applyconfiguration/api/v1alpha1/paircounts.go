@@ -10,11 +10,16 @@ package v1alpha1
 //
 // PairCounts counts pairs by state.
 type PairCountsApplyConfiguration struct {
-	Pending  *int32 `json:"pending,omitempty"`
-	Passing  *int32 `json:"passing,omitempty"`
+	// pending: assigned, and not attempted yet.
+	Pending *int32 `json:"pending,omitempty"`
+	// passing: working as declared.
+	Passing *int32 `json:"passing,omitempty"`
+	// degraded: working, but slow or with losses.
 	Degraded *int32 `json:"degraded,omitempty"`
-	Failing  *int32 `json:"failing,omitempty"`
-	Unknown  *int32 `json:"unknown,omitempty"`
+	// failing: failureThreshold rounds in a row were bad.
+	Failing *int32 `json:"failing,omitempty"`
+	// unknown: nothing can be said.
+	Unknown *int32 `json:"unknown,omitempty"`
 }
 
 // PairCountsApplyConfiguration constructs a declarative configuration of the PairCounts type for use with
