@@ -1,7 +1,14 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
+)
+
+const (
+	nameEnv     = "NETLADDER_LAB_NAME"
+	defaultName = "nl"
 )
 
 func newRootCommand() *cobra.Command {
@@ -10,7 +17,21 @@ func newRootCommand() *cobra.Command {
 		Short:         "A real multi-node Kubernetes cluster on this machine, in network namespaces",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		// So that `lab --name x kubectl ...` takes the lab's flag and leaves kubectl's alone.
+		TraverseChildren: true,
 	}
-	root.AddCommand(newBuildCommand(), newAssetsCommand())
+	name := os.Getenv(nameEnv)
+	if name == "" {
+		name = defaultName
+	}
+	flag := &labFlag{}
+	root.PersistentFlags().StringVar(&flag.name, "name", name, "name of the lab, which keeps labs apart (default from "+nameEnv+")")
+	root.AddCommand(
+		newUpCommand(flag), newDownCommand(flag), newStatusCommand(flag), newLeftoversCommand(flag),
+		newKubectlCommand(flag), newKubeconfigCommand(flag), newExecCommand(flag), newLogsCommand(flag), newLoadCommand(flag),
+		newStopCommand(flag), newStartCommand(flag), newBreakCommand(flag), newHealCommand(flag),
+		newBuildCommand(), newAssetsCommand(),
+		newEnterCommand(), newNodeInitCommand(flag), newForwardCommand(),
+	)
 	return root
 }
