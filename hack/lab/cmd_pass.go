@@ -51,7 +51,11 @@ func newExecCommand(flag *labFlag) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			command, err := c.Inside(args[0], args[1:]...)
+			program := args[1:]
+			if program[0] == "--" && len(program) > 1 {
+				program = program[1:]
+			}
+			command, err := c.Inside(args[0], program...)
 			if err != nil {
 				return err
 			}

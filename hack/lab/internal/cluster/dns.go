@@ -28,14 +28,20 @@ func (c *Cluster) applyDNS(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, c.Binary("kubectl"), "--kubeconfig", c.Kubeconfig(), "apply", "--server-side", "--force-conflicts", "-f", "-")
-	// Elsewhere kubectl keeps its cache of discovery in the home directory: leave nothing there.
-	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+c.lab.Path("kubectl-cache"))
-	cmd.Stdin = bytes.NewReader(manifest)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("installing CoreDNS: %w\n%s", err, bytes.TrimSpace(out))
+	if out, err := c.kubectl(ctx, manifest, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
+		return fmt.Errorf("installing CoreDNS: %w\n%s", err, out)
 	}
 	return nil
+}
+
+// kubectl runs the lab's kubectl and returns what it printed.
+func (c *Cluster) kubectl(ctx context.Context, stdin []byte, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, c.Binary("kubectl"), append([]string{"--kubeconfig", c.Kubeconfig()}, args...)...)
+	// Elsewhere kubectl keeps its cache of discovery in the home directory: leave nothing there.
+	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+c.lab.Path("kubectl-cache"))
+	cmd.Stdin = bytes.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	return string(bytes.TrimSpace(out)), err
 }
 
 // waitForDNS returns when as many replicas are ready as there should be.
@@ -44,7 +50,7 @@ func (c *Cluster) waitForDNS(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return waitFor(ctx, "CoreDNS ready (see `lab kubectl -n kube-system get pods`)", dnsLimit, func(ctx context.Context) error {
+	err = waitFor(ctx, "CoreDNS ready", dnsLimit, func(ctx context.Context) error {
 		deployment, err := client.AppsV1().Deployments(dnsNamespace).Get(ctx, dnsDeployment, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -55,6 +61,12 @@ func (c *Cluster) waitForDNS(ctx context.Context) error {
 		}
 		return nil
 	})
+	if err == nil {
+		return nil
+	}
+	pods, _ := c.kubectl(ctx, nil, "-n", dnsNamespace, "get", "pods", "-o", "wide", "-l", dnsLabel)
+	logs, _ := c.kubectl(ctx, nil, "-n", dnsNamespace, "logs", "--tail", "8", "--prefix", "-l", dnsLabel)
+	return fmt.Errorf("%w\n%s\nits log ends with:\n%s", err, pods, logs)
 }
 
 // dnsPodIPs lists the addresses of the CoreDNS pods.
