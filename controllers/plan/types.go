@@ -78,6 +78,9 @@ type Resolved struct {
 	Check types.NamespacedName
 	// Paths in the order of the spec.
 	Paths []ResolvedPath
+
+	// groups of all paths, sorted by key.
+	groups []*Group
 }
 
 // ResolvedPath is one path of a Resolved check.
@@ -94,4 +97,48 @@ type ResolvedPath struct {
 	Groups []*Group
 	// Coverage of all groups together; nil without groups.
 	Coverage *v1alpha1.Coverage
+}
+
+// Group is one kind of probe of one path, over all of its sources. In the
+// assignment of each of them it becomes the ProbeGroup with the same key.
+type Group struct {
+	// Key of the group: check namespace, check name, path name and kind,
+	// separated by slashes.
+	Key string
+	// Kind of probe.
+	Kind v1alpha1.ProbeKind
+	// Content is the first part of ProbeGroup.Hash.
+	Content string
+	// Sources are the names of the nodes whose prober holds the group, sorted.
+	// Read-only: groups share it.
+	Sources []string
+
+	sources  *nodeSet
+	probe    *compiledProbe
+	perRound int
+	// scope, mesh and ring of a mesh; ring is nil for scope SameNode.
+	scope v1alpha1.MeshScope
+	mesh  *meshView
+	ring  *ring
+	// spread of a Service.
+	spread *spread
+}
+
+// Assignment is what one node's prober has to do.
+type Assignment struct {
+	// Node is the name of the node, and of the ProbeAssignment.
+	Node string
+	// Spec to write.
+	Spec v1alpha1.ProbeAssignmentSpec
+	// LeftOut because of the size limit, sorted by key.
+	LeftOut []LeftOut
+}
+
+// LeftOut says what did not fit into an assignment.
+type LeftOut struct {
+	// GroupKey of the group.
+	GroupKey string
+	// Kept of the members that were Wanted; 0 kept means that the group was
+	// dropped.
+	Kept, Wanted int
 }

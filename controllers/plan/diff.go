@@ -1,0 +1,104 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import "strings"
+
+// differ finds the nodes whose assignment differs between what a check meant
+// and what it means now. It remembers the comparison of two rings, which many
+// checks share.
+type differ struct {
+	mark  func(node string)
+	rings map[[2]*ring]bool
+}
+
+func newDiffer(mark func(node string)) *differ {
+	return &differ{mark: mark, rings: map[[2]*ring]bool{}}
+}
+
+// resolved compares two meanings of one check, either of which may be nil.
+func (d *differ) resolved(old, now *Resolved) {
+	var a, b []*Group
+	if old != nil {
+		a = old.groups
+	}
+	if now != nil {
+		b = now.groups
+	}
+	for len(a) > 0 || len(b) > 0 {
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0].Key < b[0].Key:
+			d.all(a[0].sources)
+			a = a[1:]
+		case len(a) == 0 || b[0].Key < a[0].Key:
+			d.all(b[0].sources)
+			b = b[1:]
+		default:
+			d.group(a[0], b[0])
+			a, b = a[1:], b[1:]
+		}
+	}
+}
+
+func (d *differ) all(s *nodeSet) {
+	for _, name := range s.names {
+		d.mark(name)
+	}
+}
+
+func (d *differ) group(a, b *Group) {
+	if a.Content != b.Content || a.perRound != b.perRound || a.scope != b.scope ||
+		(a.ring == nil) != (b.ring == nil) || (a.spread == nil) != (b.spread == nil) {
+		d.all(a.sources)
+		d.all(b.sources)
+		return
+	}
+	if a.sources != b.sources {
+		symmetricDifference(a.sources, b.sources, d.mark)
+	}
+	if a.mesh != b.mesh {
+		// Whether the own node is a target decides about scopes SameNode and Any.
+		symmetricDifference(a.mesh.same, b.mesh.same, d.mark)
+	}
+	if a.ring != b.ring {
+		d.ring(a.ring, b.ring)
+	}
+	if a.spread != b.spread {
+		a.spread.changed(b.spread, b.sources, d.mark)
+	}
+}
+
+func (d *differ) ring(a, b *ring) {
+	key := [2]*ring{a, b}
+	if d.rings[key] {
+		return
+	}
+	d.rings[key] = true
+	for _, n := range b.order {
+		if !n.source {
+			continue
+		}
+		if at, ok := a.pos[n.name]; !ok || !a.order[at].source || !sameWindow(a, b, n.name) {
+			d.mark(n.name)
+		}
+	}
+}
+
+// symmetricDifference calls yield with the names that are in one set only.
+func symmetricDifference(a, b *nodeSet, yield func(name string)) {
+	i, j := 0, 0
+	for i < a.len() || j < b.len() {
+		switch {
+		case j == b.len() || i < a.len() && strings.Compare(a.names[i], b.names[j]) < 0:
+			yield(a.names[i])
+			i++
+		case i == a.len() || strings.Compare(a.names[i], b.names[j]) > 0:
+			yield(b.names[j])
+			j++
+		default:
+			i++
+			j++
+		}
+	}
+}

@@ -1,0 +1,106 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// What JSON adds to the values, in bytes; a little more than the truth.
+const (
+	nodeOverhead   = len(`{"name":"","echoIPs":[],"echoUID":""},`)
+	targetOverhead = len(`{"ip":"","port":65535},`)
+	groupOverhead  = len(`,"members":[],"window":999,"perRound":99`) + len("01234567-01234567")
+	memberSize     = len("2047,")
+	specOverhead   = len(`{"nodes":[],"targets":[],"groups":[],"heartbeat":"999h59m59s"}`)
+)
+
+// The schema's limits on tables.
+const (
+	maxNodes   = 1024
+	maxTargets = 2048
+	maxGroups  = 2048
+)
+
+func (a *assigner) fits(r *rendered) bool {
+	return r.size <= a.limit && len(r.spec.Nodes) <= maxNodes &&
+		len(r.spec.Targets) <= maxTargets && len(r.spec.Groups) <= maxGroups
+}
+
+// step makes an assignment smaller: the window of one draft goes to size; 0
+// drops the draft.
+type step struct{ draft, size int }
+
+// steps in their order: the largest windows are halved first, down to one
+// member; then whole groups go, those with the last keys first.
+func steps(drafts []draft) []step {
+	var out []step
+	for size := (WindowSize + 1) / 2; size >= 1; size /= 2 {
+		for i := range drafts {
+			if drafts[i].window > size {
+				out = append(out, step{i, size})
+			}
+		}
+	}
+	for i := len(drafts) - 1; i >= 0; i-- {
+		out = append(out, step{i, 0})
+	}
+	return out
+}
+
+// fit renders drafts, made smaller by as few steps as the limit asks for.
+func (a *assigner) fit(drafts []draft) (v1alpha1.ProbeAssignmentSpec, []LeftOut) {
+	whole := a.render(drafts)
+	if a.fits(&whole) {
+		return whole.spec, nil
+	}
+	all := steps(drafts)
+	n := sort.Search(len(all), func(n int) bool {
+		r := a.render(apply(drafts, all[:n]))
+		return a.fits(&r)
+	})
+	kept := apply(drafts, all[:min(n, len(all))])
+	return a.render(kept).spec, leftOut(drafts, kept)
+}
+
+// apply steps to drafts; dropped ones are missing in the result.
+func apply(drafts []draft, do []step) []draft {
+	size := make([]int, len(drafts))
+	for i := range drafts {
+		size[i] = WindowSize + 1
+	}
+	for _, s := range do {
+		size[s.draft] = s.size
+	}
+	out := make([]draft, 0, len(drafts))
+	for i := range drafts {
+		if size[i] > 0 {
+			out = append(out, drafts[i].shrunk(size[i]))
+		}
+	}
+	return out
+}
+
+// leftOut compares drafts with those kept, which are some of them in the same
+// order. A group without members, such as DNS, counts as one.
+func leftOut(drafts, kept []draft) []LeftOut {
+	var out []LeftOut
+	for i := range drafts {
+		wanted := max(1, drafts[i].members())
+		n := 0
+		if len(kept) > 0 && kept[0].group == drafts[i].group {
+			n = max(1, kept[0].members())
+			kept = kept[1:]
+		}
+		if n < wanted {
+			out = append(out, LeftOut{GroupKey: drafts[i].group.Key, Kept: n, Wanted: wanted})
+		}
+	}
+	slices.SortFunc(out, func(a, b LeftOut) int { return strings.Compare(a.GroupKey, b.GroupKey) })
+	return out
+}
