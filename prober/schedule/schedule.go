@@ -1,0 +1,253 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package schedule decides when which pair is probed, starts the probes, and
+// knows when it was itself too late for their results to mean anything. What
+// a probe is, and what becomes of its result, is not its business.
+package schedule
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/netladder/netladder/prober/probe"
+)
+
+// Group is pairs that are probed by the same rules.
+type Group struct {
+	// Key identifies the group.
+	Key string
+	// Content identifies what is tested, apart from the pairs: when it
+	// changes, every pair is attempted anew.
+	Content string
+	// Interval between two rounds, Timeout of one probe; both above zero.
+	Interval, Timeout time.Duration
+	// MaxLatency: slower is slow; 0 means nothing is.
+	MaxLatency time.Duration
+	// Window and PerRound are those of the API's ProbeGroup.
+	Window, PerRound int
+	// Probe makes one probe.
+	Probe probe.Func
+	// Pairs with unique keys.
+	Pairs []Pair
+}
+
+// Pair is one target of a Group.
+type Pair struct {
+	// Key of the pair, unique within its group.
+	Key string
+	// Member is its position among the group's members, which take turns.
+	Member int
+	// EveryRound: test it in every round, whosever turn it is.
+	EveryRound bool
+	// Target of the probe.
+	Target probe.Target
+	// Recorder takes the outcomes.
+	Recorder Recorder
+}
+
+// Outcome is a Result as far as it can be believed.
+type Outcome struct {
+	probe.Result
+	// Timed is false where the latency says nothing about the path.
+	Timed bool
+	// At is when the probe ended.
+	At time.Time
+}
+
+// Recorder takes the outcomes of one pair, one at a time.
+type Recorder interface {
+	// Record returns whether the pair is to be tested in every round from now
+	// on. The Outcome is the recorder's only until it returns.
+	Record(o *Outcome) (everyRound bool)
+}
+
+// Observer sees how the scheduler itself is doing. Its methods must not block.
+type Observer interface {
+	// Started is called as a probe starts, with its delay against the plan.
+	Started(lag time.Duration)
+	// Skipped is called when a pair's turn passes without a probe: because
+	// the one before still runs, or because the scheduler was away for longer
+	// than half an interval.
+	Skipped()
+}
+
+// Options of a Scheduler.
+type Options struct {
+	// Seed spreads the starts of different probers: the node's name.
+	Seed string
+	// MaxConcurrency bounds the probes that run at once; default 1024.
+	MaxConcurrency int
+	// Clock; default the real one.
+	Clock clock.Clock
+	// Observer; may be nil.
+	Observer Observer
+}
+
+// Scheduler starts the probes of all groups from one goroutine with one
+// timer. Create it with New.
+type Scheduler struct {
+	clock    clock.Clock
+	observer Observer
+	limit    int
+	poke     chan struct{}
+	root     context.Context
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+
+	mu       sync.Mutex
+	core     core
+	lags     lags
+	inFlight int
+	waiting  []*task
+	wake     time.Time // when the heart means to wake
+	lastTick time.Time
+}
+
+// New returns a Scheduler without groups.
+func New(o Options) *Scheduler {
+	if o.MaxConcurrency <= 0 {
+		o.MaxConcurrency = 1024
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	s := &Scheduler{clock: o.Clock, observer: o.Observer, limit: o.MaxConcurrency, poke: make(chan struct{}, 1)}
+	s.root, s.cancel = context.WithCancel(context.Background())
+	s.core = newCore(s.root, o.Seed)
+	s.lastTick = o.Clock.Now()
+	s.wake = s.lastTick
+	return s
+}
+
+// Update makes the scheduler probe exactly these groups. Pairs that stay, in
+// a group whose content stays, keep their place in the schedule; new ones are
+// attempted within the interval, or 15 s where that is less.
+func (s *Scheduler) Update(groups []Group) {
+	s.mu.Lock()
+	s.core.update(groups, s.clock.Now())
+	s.mu.Unlock()
+	s.wakeHeart()
+}
+
+// LastTick is when the scheduler last looked for what is due. It looks at
+// least every 2 seconds, unless the process hangs.
+func (s *Scheduler) LastTick() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastTick
+}
+
+// Run starts probes until ctx ends, then ends those that run and returns when
+// they have. It may be called once.
+func (s *Scheduler) Run(ctx context.Context) {
+	defer s.running.Wait()
+	defer s.cancel()
+	s.mu.Lock()
+	s.wake = s.clock.Now() // whatever passed before is no lag
+	s.mu.Unlock()
+	timer := s.clock.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C():
+		case <-s.poke:
+		}
+		timer.Stop()
+		timer.Reset(s.beat())
+	}
+}
+
+// beat starts what is due and returns for how long to sleep.
+func (s *Scheduler) beat() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock.Now()
+	s.lags.add(now, now.Sub(s.wake))
+	s.lastTick = now
+	starts, skipped, next := s.core.step(now)
+	for _, t := range starts {
+		if s.inFlight < s.limit {
+			s.inFlight++
+			s.running.Add(1)
+			go s.work(t)
+		} else {
+			s.waiting = append(s.waiting, t)
+		}
+	}
+	if s.observer != nil {
+		for range skipped {
+			s.observer.Skipped()
+		}
+	}
+	if watch := now.Add(s.core.watchEvery); s.inFlight > 0 && watch.Before(next) {
+		next = watch
+	}
+	s.wake = next
+	return max(next.Sub(now), 0)
+}
+
+// work makes the probe of a task, and then those that wait for a free place.
+func (s *Scheduler) work(t *task) {
+	defer s.running.Done()
+	for t != nil {
+		t = s.finish(t, s.probe(t))
+	}
+}
+
+// probe makes one probe and returns whether the pair is to be tested in every
+// round.
+func (s *Scheduler) probe(t *task) (everyRound bool) {
+	s.mu.Lock()
+	j, run, ctx := t.group.judgement, t.group.probe, t.group.ctx
+	recorder, target := t.recorder, t.target
+	s.mu.Unlock()
+
+	start := s.clock.Now()
+	lag := max(time.Duration(start.UnixNano()-t.planned), 0)
+	if s.observer != nil {
+		s.observer.Started(lag)
+	}
+	o := Outcome{Result: run(ctx, target)}
+	if ctx.Err() != nil {
+		return false
+	}
+	o.At = s.clock.Now()
+	s.mu.Lock()
+	lag = max(lag, o.Late, s.lags.since(start), o.At.Sub(s.wake))
+	s.mu.Unlock()
+	j.apply(&o, lag)
+	return recorder.Record(&o)
+}
+
+// finish puts a task back into the schedule and returns the next one that
+// waits for a free place, nil if none does.
+func (s *Scheduler) finish(t *task, everyRound bool) *task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.busy = false
+	if due, moved := s.core.setEveryRound(t, everyRound, s.clock.Now()); moved && due.Before(s.wake) {
+		s.wakeHeart()
+	}
+	for len(s.waiting) > 0 {
+		next := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		if !next.removed {
+			return next
+		}
+	}
+	s.inFlight--
+	return nil
+}
+
+func (s *Scheduler) wakeHeart() {
+	select {
+	case s.poke <- struct{}{}:
+	default:
+	}
+}
