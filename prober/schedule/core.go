@@ -168,11 +168,10 @@ func (c *core) step(now time.Time) (starts []*task, skipped int, next time.Time)
 	c.starts = c.starts[:0]
 	for len(c.queue) > 0 && c.ceilTick(c.queue[0].due) <= w && len(c.starts) < c.burst {
 		t := c.queue[0]
-		t.planned = c.ceilTick(t.due)
-		if t.busy || w-t.planned > t.group.interval/2 {
+		if planned := c.ceilTick(t.due); t.busy || w-planned > t.group.interval/2 {
 			skipped++
 		} else {
-			t.busy, t.first = true, false
+			t.busy, t.first, t.planned = true, false, planned
 			c.starts = append(c.starts, t)
 		}
 		c.plan(t, w)

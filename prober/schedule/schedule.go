@@ -205,11 +205,11 @@ func (s *Scheduler) work(t *task) {
 func (s *Scheduler) probe(t *task) (everyRound bool) {
 	s.mu.Lock()
 	j, run, ctx := t.group.judgement, t.group.probe, t.group.ctx
-	recorder, target := t.recorder, t.target
+	recorder, target, planned := t.recorder, t.target, t.planned
 	s.mu.Unlock()
 
 	start := s.clock.Now()
-	lag := max(time.Duration(start.UnixNano()-t.planned), 0)
+	lag := max(time.Duration(start.UnixNano()-planned), 0)
 	if s.observer != nil {
 		s.observer.Started(lag)
 	}
