@@ -1,0 +1,104 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package diagnosis
+
+import (
+	"time"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// mask excuses bad results. The zero mask excuses nothing.
+type mask struct {
+	// reason of the Unknown that a bad result becomes.
+	reason string
+	// node that the reason is about.
+	node string
+	// began is when the cause set in; zero if that is not known.
+	began time.Time
+	// down is true while the cause lasts, false in the grace after it.
+	down bool
+}
+
+func (m mask) active() bool { return m.reason != "" }
+
+// nodeMask excuses what happens around a node that is away or was a moment
+// ago. Cordon is no fact here: it says nothing about the network.
+func (j *judge) nodeMask(name string, f *NodeFacts) mask {
+	switch {
+	case f == nil:
+		return mask{reason: v1alpha1.ReasonNodeGone, node: name, down: true}
+	case f.Gone:
+		return mask{reason: v1alpha1.ReasonNodeGone, node: name, began: f.NotReadySince, down: true}
+	case !f.Ready:
+		return mask{reason: v1alpha1.ReasonNodeNotReady, node: name, began: f.NotReadySince, down: true}
+	case j.recent(f.ReadySince):
+		began := f.NotReadySince
+		if began.IsZero() {
+			began = f.ReadySince
+		}
+		return mask{reason: v1alpha1.ReasonNodeNotReady, node: name, began: began}
+	}
+	return mask{}
+}
+
+// sourceMask excuses the bad results of a whole source.
+func (j *judge) sourceMask(name string, f *NodeFacts, reporter string) mask {
+	if m := j.nodeMask(name, f); m.active() {
+		return m
+	}
+	m := mask{reason: v1alpha1.ReasonProberNotReady, node: name, down: true}
+	p := f.Prober
+	switch {
+	case p == nil, p.Terminating:
+		return m
+	case !p.Ready:
+		m.began = p.StartedAt
+		return m
+	case reporter != "" && reporter != p.UID:
+		m.began = p.StartedAt
+		return m
+	case j.recent(p.ReadySince):
+		return mask{reason: v1alpha1.ReasonProberNotReady, node: name, began: p.StartedAt}
+	}
+	return mask{}
+}
+
+// targetMask excuses bad results about an echo pod. That the pod is not Ready
+// excuses nothing: the network that is tested may be why it is not.
+func (j *judge) targetMask(p *pair) mask {
+	if p.echoUID == "" {
+		return mask{}
+	}
+	f := j.in.Nodes[p.node]
+	if m := j.nodeMask(p.node, f); m.active() {
+		return m
+	}
+	e := f.Echo
+	m := mask{reason: v1alpha1.ReasonTargetReplaced, node: p.node, down: true}
+	switch {
+	case e == nil, e.Terminating:
+		return m
+	case e.UID != p.echoUID:
+		m.began = e.StartedAt
+		return m
+	case j.recent(e.StartedAt):
+		return mask{reason: v1alpha1.ReasonTargetReplaced, node: p.node, began: e.StartedAt}
+	}
+	return mask{}
+}
+
+// recent is true within the grace after t. A time that lies further ahead
+// than the grace comes from a broken clock and excuses nothing.
+func (j *judge) recent(t time.Time) bool {
+	if t.IsZero() {
+		return false
+	}
+	age := j.in.Now.Sub(t)
+	if age >= j.grace || age <= -j.grace {
+		return false
+	}
+	j.wakeAt(t.Add(j.grace))
+	return true
+}

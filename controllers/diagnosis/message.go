@@ -1,0 +1,166 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package diagnosis
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// failingMessage says which pairs fail and what they have in common, and no
+// more than the results prove.
+func (t *tally) failingMessage(sources int) string {
+	c := t.counts
+	var b strings.Builder
+	b.WriteString(t.common(sources))
+	b.WriteString(": ")
+	b.WriteString(t.examples(v1alpha1.StateFailing, int(c.Failing)))
+	if c.Passing > 0 && c.Passing+c.Failing == c.Total() {
+		fmt.Fprintf(&b, "; %s", plural(int(c.Passing), "the other pair passes", "the other %d pairs pass"))
+	}
+	return cut(b.String(), maxMessage)
+}
+
+// common says what all failing pairs have in common.
+func (t *tally) common(sources int) string {
+	n := int(t.counts.Failing)
+	f := &t.failing
+	target, toTarget := most(f.byTarget)
+	switch {
+	case n == 1 && t.counts.Total() == 1:
+		return "the only pair fails"
+	case n == 1:
+		return fmt.Sprintf("1 of %d pairs fails", t.counts.Total())
+	case toTarget == n && !f.mesh && n == sources:
+		return fmt.Sprintf("from all %d nodes to %s", n, printable(target, maxTarget))
+	case n == int(t.counts.Total()):
+		return fmt.Sprintf("all %d pairs fail", n)
+	}
+	var nodes []string
+	for node, pairs := range f.byNode {
+		if pairs == n {
+			nodes = append(nodes, node)
+		}
+	}
+	switch {
+	case len(nodes) == 1 && f.bySource[nodes[0]] == n:
+		return fmt.Sprintf("all %d failing pairs start at %s", n, nodes[0])
+	case len(nodes) == 1 && f.byTarget[nodes[0]] == n:
+		return fmt.Sprintf("all %d failing pairs aim at %s", n, nodes[0])
+	case len(nodes) == 1:
+		return fmt.Sprintf("all %d failing pairs involve %s", n, nodes[0])
+	case len(nodes) == 2:
+		return fmt.Sprintf("all %d failing pairs are between %s and %s", n, min(nodes[0], nodes[1]), max(nodes[0], nodes[1]))
+	case toTarget == n && !f.mesh:
+		return fmt.Sprintf("all %d failing pairs aim at %s", n, printable(target, maxTarget))
+	}
+	return fmt.Sprintf("%d of %d pairs fail", n, t.counts.Total())
+}
+
+// most returns the key with the greatest count, by name among equals.
+func most(counts map[string]int) (string, int) {
+	best, n := "", 0
+	for k, c := range counts {
+		if c > n || c == n && k < best {
+			best, n = k, c
+		}
+	}
+	return best, n
+}
+
+// examples names the worst pairs of a state, of n in all.
+func (t *tally) examples(s v1alpha1.State, n int) string {
+	var b strings.Builder
+	shown := 0
+	for i := range t.worst {
+		w := &t.worst[i].show
+		if w.State != s || shown == maxNamed {
+			continue
+		}
+		if shown > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(w.Source + "→" + w.Target)
+		if w.Verdict != "" {
+			b.WriteString(" " + string(w.Verdict))
+		}
+		if n == 1 && w.Evidence != "" {
+			b.WriteString(" (" + w.Evidence + ")")
+		}
+		shown++
+	}
+	switch {
+	case shown == 0:
+		b.WriteString("which pairs is not known, the reports have no room for them")
+	case shown < n:
+		fmt.Fprintf(&b, " and %d more", n-shown)
+	}
+	return b.String()
+}
+
+func (t *tally) degradedMessage() string {
+	n := int(t.counts.Degraded)
+	return cut(fmt.Sprintf("%d of %d pairs %s slow or lossy: %s", n, t.counts.Total(),
+		plural(n, "is", "are"), t.examples(v1alpha1.StateDegraded, n)), maxMessage)
+}
+
+// unknownMessage gives the reasons, the most common first, with the nodes
+// they are about.
+func (t *tally) unknownMessage() string {
+	var b strings.Builder
+	b.WriteString("nothing is known of " + plural(int(t.counts.Total()), "the only pair", "any of %d pairs") + ": ")
+	for i, reason := range t.sortedReasons() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		why := t.reasons[reason]
+		fmt.Fprintf(&b, "%d %s", why.pairs, reason)
+		if len(why.nodes) > 0 {
+			more := ""
+			if why.more {
+				more = ", …"
+			}
+			b.WriteString(" (" + strings.Join(why.nodes, ", ") + more + ")")
+		}
+	}
+	if t.counts.Pending > 0 {
+		fmt.Fprintf(&b, ", %d %s", t.counts.Pending, v1alpha1.ReasonPending)
+	}
+	return cut(b.String(), maxMessage)
+}
+
+func (t *tally) pendingMessage() string {
+	if t.unassigned > 0 {
+		return fmt.Sprintf("not yet assigned to %s", plural(t.unassigned, "1 node", "%d nodes"))
+	}
+	return "assigned, and not attempted yet"
+}
+
+func (t *tally) leftOutMessage() string {
+	if len(t.leftOut) == 0 {
+		return ""
+	}
+	return "fewer pairs than asked for are tested from " + names(t.leftOut) + ": the assignment is at its size limit"
+}
+
+// names lists nodes, as many as a sentence can bear.
+func names(nodes []string) string {
+	if len(nodes) <= maxNamed {
+		return strings.Join(nodes, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(nodes[:maxNamed], ", "), len(nodes)-maxNamed)
+}
+
+// plural chooses by number; the form for many may hold one %d.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	if strings.Contains(many, "%d") {
+		return fmt.Sprintf(many, n)
+	}
+	return many
+}

@@ -1,0 +1,288 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package diagnosis
+
+import (
+	"time"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/plan"
+)
+
+// settleTime is added to the interval to give the time that a prober has to
+// report on a changed set of pairs before the path loses its state.
+const settleTime = 30 * time.Second
+
+// bad is one pair that does not pass, as it is judged.
+type bad struct {
+	source  string
+	pair    *pair
+	state   v1alpha1.State
+	reason  string
+	verdict v1alpha1.Verdict
+	// evidence as reported, not yet made printable.
+	evidence string
+	since    time.Time
+}
+
+// group adds one source's part of a group to the path.
+func (j *judge) group(t *tally, g *plan.Group, src *source) {
+	t.protocol = protocolOf(t, g.Kind)
+	c := j.claimOf(src, g)
+	if c == nil {
+		j.unassigned(t, g, src)
+		return
+	}
+	if src.stale && !explained(src.mask) && c.n > 0 {
+		j.silent[src.name] = true
+	}
+	if v1alpha1.ContentHash(c.group.Hash) == g.Content {
+		t.noteLeftOut(src, g.Key)
+	}
+	if c.basis == basisNone {
+		t.unattempted(src, c.n)
+		return
+	}
+	if !j.consistent(c) {
+		t.unknown(mask{reason: v1alpha1.ReasonReportInconsistent, node: src.name}, c.n)
+		return
+	}
+	rest := c.n
+	for i := range c.listed {
+		j.entry(t, c, &c.listed[i])
+		rest--
+	}
+	if c.basis == basisCurrent {
+		rest -= j.unlisted(t, c)
+	}
+	j.rest(t, c, rest)
+	t.addLatency(c)
+}
+
+// unassigned counts what the plan wants of a source and the source does not
+// know yet.
+func (j *judge) unassigned(t *tally, g *plan.Group, src *source) {
+	if src.report != nil {
+		for _, l := range src.report.LeftOut {
+			if l.GroupKey == g.Key {
+				t.unknown(mask{reason: v1alpha1.ReasonAssignmentTooLarge, node: src.name}, max(l.Wanted, 1))
+				return
+			}
+		}
+	}
+	// How many pairs there will be is not known before they are assigned.
+	t.counts.Pending++
+	t.unassigned++
+}
+
+// unattempted counts pairs about which nothing was ever reported.
+func (t *tally) unattempted(src *source, n int) {
+	away := src.mask.down && src.mask.reason != v1alpha1.ReasonProberNotReady
+	if src.stale || away {
+		t.unknown(src.distrust(), n)
+		return
+	}
+	t.counts.Pending += int32(n)
+}
+
+// entry judges one pair that a report lists.
+func (j *judge) entry(t *tally, c *claim, l *listed) {
+	b := bad{
+		source: c.src.name, pair: l.pair, state: l.entry.State,
+		verdict: l.entry.Verdict, evidence: l.entry.Evidence,
+	}
+	m := c.src.mask
+	if !m.active() {
+		m = j.targetMask(l.pair)
+	}
+	switch {
+	case b.state == v1alpha1.StateFailing:
+		if m.active() && !j.wasFailing(t, c.src.name, l, m) {
+			b.state, b.reason = v1alpha1.StateUnknown, m.reason
+		}
+	case m.active():
+		b.state, b.reason = v1alpha1.StateUnknown, m.reason
+	case !c.src.trusted():
+		m = c.src.distrust()
+		b.state, b.reason = v1alpha1.StateUnknown, m.reason
+	case b.state == v1alpha1.StateUnknown:
+		b.reason = reasonOf(l.entry.Reason)
+		m = mask{reason: b.reason, node: c.src.name}
+	}
+	b.since = j.since(t, &b, l.entry, m)
+	t.add(&b, m)
+}
+
+// wasFailing is true if an excused pair failed before its excuse began. The
+// persisted status decides, so that an excuse never makes a path Failing that
+// was not. Status shows only the worst pairs; for those behind them the
+// prober's own time has to do.
+func (j *judge) wasFailing(t *tally, source string, l *listed, m mask) bool {
+	if t.previous == nil || t.previous.Pairs.Failing == 0 {
+		return false
+	}
+	target := l.pair.display(t.protocol)
+	for i := range t.previous.WorstPairs {
+		w := &t.previous.WorstPairs[i]
+		if w.State == v1alpha1.StateFailing && w.Source == source && w.Target == target {
+			return true
+		}
+	}
+	if !t.failedUnseen() || l.entry.Since == nil || m.began.IsZero() {
+		return false
+	}
+	return l.entry.Since.Time.Before(m.began)
+}
+
+// since is when a pair came into its state: by the prober where it says so
+// and not of the future, by the cause of an excuse, by what was said before.
+func (j *judge) since(t *tally, b *bad, e *v1alpha1.PairStatus, m mask) time.Time {
+	switch {
+	case b.state != e.State:
+		if !m.began.IsZero() && !m.began.After(j.in.Now) {
+			return seconds(m.began)
+		}
+	case e.Since != nil && !e.Since.IsZero() && !e.Since.After(j.in.Now):
+		return seconds(e.Since.Time)
+	}
+	if t.previous != nil {
+		target := b.pair.display(t.protocol)
+		for i := range t.previous.WorstPairs {
+			w := &t.previous.WorstPairs[i]
+			if w.Source == b.source && w.Target == target && w.State == b.state &&
+				!w.Since.IsZero() && !w.Since.After(j.in.Now) {
+				return seconds(w.Since.Time)
+			}
+		}
+	}
+	return seconds(j.in.Now)
+}
+
+// unlisted judges the pairs that the report counts and had no room to list,
+// and returns how many. Which they are is not known: as many as could be
+// excused are, so that only what is proven counts as Failing.
+func (j *judge) unlisted(t *tally, c *claim) int {
+	left := c.said.Pairs
+	for i := range c.listed {
+		switch c.listed[i].entry.State {
+		case v1alpha1.StateFailing:
+			left.Failing--
+		case v1alpha1.StateDegraded:
+			left.Degraded--
+		default:
+			left.Unknown--
+		}
+	}
+	n := int(badOf(left))
+	if n == 0 {
+		return 0
+	}
+	excusable, m := n, c.src.mask
+	if !m.active() {
+		excusable, m = j.excusable(c)
+	}
+	excusedFailing := min(excusable, int(left.Failing))
+	if t.failedUnseen() {
+		excusedFailing = 0
+	}
+	excusedDegraded := min(excusable-excusedFailing, int(left.Degraded))
+	t.unknown(m, excusedFailing+excusedDegraded)
+	t.failingUnlisted(c.src.name, int(left.Failing)-excusedFailing)
+	if c.src.trusted() {
+		t.counts.Degraded += left.Degraded - int32(excusedDegraded)
+	} else {
+		t.unknown(c.src.distrust(), int(left.Degraded)-excusedDegraded)
+	}
+	t.unknown(mask{reason: v1alpha1.ReasonProbeFailed, node: c.src.name}, int(left.Unknown))
+	return n
+}
+
+// failedUnseen is true if more pairs failed than the persisted status shows.
+func (t *tally) failedUnseen() bool {
+	if t.previous == nil {
+		return false
+	}
+	shown := int32(0)
+	for i := range t.previous.WorstPairs {
+		if t.previous.WorstPairs[i].State == v1alpha1.StateFailing {
+			shown++
+		}
+	}
+	return t.previous.Pairs.Failing > shown
+}
+
+// excusable counts the assigned pairs that are not listed and whose target
+// excuses bad results, with one of the excuses.
+func (j *judge) excusable(c *claim) (int, mask) {
+	if c.pairs == nil {
+		c.pairs = assignedPairs(&c.src.report.Assignment.Spec, c.group)
+	}
+	n, why := 0, mask{}
+	for i := range c.pairs {
+		if c.pairs[i].listed {
+			continue
+		}
+		if m := j.targetMask(&c.pairs[i]); m.active() {
+			n, why = n+1, m
+		}
+	}
+	return n, why
+}
+
+// rest judges the n pairs that are neither listed nor cut.
+func (j *judge) rest(t *tally, c *claim, n int) {
+	settled := !j.settling(c)
+	switch {
+	case !c.src.trusted():
+		t.unknown(c.src.distrust(), n)
+	case c.basis == basisCurrent:
+		t.counts.Passing += c.said.Pairs.Passing
+		t.counts.Pending += c.said.Pairs.Pending
+		t.settling = t.settling || !settled && c.said.Pairs.Pending > 0
+	case settled:
+		t.counts.Pending += int32(n)
+	default:
+		// Until the prober reports on the new pairs, those that are not known
+		// to be bad count as they did.
+		passing := min(int32(n), c.said.Pairs.Passing)
+		t.counts.Passing += passing
+		t.counts.Pending += int32(n) - passing
+		t.settling = true
+	}
+}
+
+// settling is true while the prober may still be taking up a changed set of
+// pairs.
+func (j *judge) settling(c *claim) bool {
+	until := c.src.report.ChangedAt.Add(c.group.Interval.Duration + settleTime)
+	if !j.in.Now.Before(until) {
+		return false
+	}
+	j.wakeAt(until)
+	return true
+}
+
+// explained is true if a node's own trouble explains its prober's silence.
+func explained(m mask) bool {
+	return m.reason == v1alpha1.ReasonNodeGone || m.reason == v1alpha1.ReasonNodeNotReady
+}
+
+// protocolOf names the protocol of a mesh kind where a path tests several.
+func protocolOf(t *tally, k v1alpha1.ProbeKind) string {
+	if !t.several {
+		return ""
+	}
+	switch k {
+	case v1alpha1.ProbeMeshTCP:
+		return string(v1alpha1.MeshTCP)
+	case v1alpha1.ProbeMeshUDP:
+		return string(v1alpha1.MeshUDP)
+	case v1alpha1.ProbeMeshICMP:
+		return string(v1alpha1.MeshICMP)
+	}
+	return ""
+}
+
+// seconds is what a time in status can hold.
+func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

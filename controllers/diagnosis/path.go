@@ -1,0 +1,124 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package diagnosis
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/plan"
+)
+
+// finding about a path: its state, and why.
+type finding struct {
+	state           v1alpha1.State
+	reason, message string
+}
+
+// path judges one path.
+func (j *judge) path(name string) *tally {
+	r := j.resolved(name)
+	t := &tally{previous: j.previous(name), status: v1alpha1.PathStatus{Name: name}}
+	f := j.find(t, r)
+	t.status.Accepted = r != nil && r.Accepted
+	t.status.State, t.status.Reason, t.status.Message = f.state, f.reason, printable(f.message, maxMessage)
+	t.status.Pairs = t.counts
+	t.status.Latency = t.latency()
+	if r != nil && !j.in.Check.Spec.Suspend {
+		t.status.Coverage = r.Coverage.DeepCopy()
+	}
+	t.status.LastTransitionTime = j.transition(t.previous, f)
+	return t
+}
+
+// find goes from what needs no pairs to what the pairs say.
+func (j *judge) find(t *tally, r *plan.ResolvedPath) finding {
+	switch {
+	case r == nil:
+		return finding{v1alpha1.StatePending, v1alpha1.ReasonPending, "the path is not planned yet"}
+	case !r.Accepted:
+		return finding{v1alpha1.StateUnknown, r.Reason, r.Message}
+	case j.in.Check.Spec.Suspend:
+		return finding{v1alpha1.StateUnknown, v1alpha1.ReasonSuspended, "spec.suspend is true: nothing is probed"}
+	case len(r.Groups) == 0 && r.Reason == v1alpha1.ReasonNoEndpoints:
+		return j.noEndpoints(t.previous, r)
+	case len(r.Groups) == 0:
+		return finding{v1alpha1.StateUnknown, r.Reason, r.Message}
+	}
+	for _, g := range r.Groups {
+		t.several = t.several || g.Kind != r.Groups[0].Kind
+	}
+	sources := 0
+	for _, g := range r.Groups {
+		sources = max(sources, len(g.Sources))
+		for _, name := range g.Sources {
+			j.group(t, g, j.source(name))
+		}
+	}
+	return j.keep(t, t.find(sources))
+}
+
+// find says what the counted pairs make of the path.
+func (t *tally) find(sources int) finding {
+	c := t.counts
+	switch {
+	case c.Failing > 0:
+		return finding{v1alpha1.StateFailing, "", t.failingMessage(sources)}
+	case c.Degraded > 0:
+		return finding{v1alpha1.StateDegraded, "", t.degradedMessage()}
+	case c.Passing > 0:
+		return finding{v1alpha1.StatePassing, "", t.leftOutMessage()}
+	case c.Unknown > 0:
+		return finding{v1alpha1.StateUnknown, t.mainReason(), t.unknownMessage()}
+	}
+	return finding{v1alpha1.StatePending, v1alpha1.ReasonPending, t.pendingMessage()}
+}
+
+// keep leaves a path in the state it was known to be in while the probers are
+// taking up a changed set of pairs. A changed spec is another path.
+func (j *judge) keep(t *tally, f finding) finding {
+	p := t.previous
+	if !t.settling || p == nil || f.state != v1alpha1.StatePending && f.state != v1alpha1.StateUnknown {
+		return f
+	}
+	if !known(p.State) || j.in.Previous.ObservedGeneration != j.in.Check.Generation {
+		return f
+	}
+	return finding{p.State, p.Reason, p.Message}
+}
+
+// noEndpoints is Unknown while a rollout may explain it, then Failing. What
+// was Failing before stays so.
+func (j *judge) noEndpoints(p *v1alpha1.PathStatus, r *plan.ResolvedPath) finding {
+	f := finding{v1alpha1.StateUnknown, v1alpha1.ReasonNoEndpoints, r.Message}
+	switch {
+	case p == nil:
+		j.wakeAt(j.in.Now.Add(j.grace))
+	case p.State == v1alpha1.StateFailing:
+		f.state = v1alpha1.StateFailing
+	case p.Reason != v1alpha1.ReasonNoEndpoints || p.LastTransitionTime.IsZero():
+		j.wakeAt(j.in.Now.Add(j.grace))
+	default:
+		over := p.LastTransitionTime.Add(j.grace)
+		if !j.in.Now.Before(over) {
+			f.state = v1alpha1.StateFailing
+		}
+		j.wakeAt(over)
+	}
+	return f
+}
+
+// transition is when the state last changed. That a Service lost its
+// endpoints counts as a change too: the grace is counted from it.
+func (j *judge) transition(p *v1alpha1.PathStatus, f finding) metav1.Time {
+	lost := p != nil && f.reason == v1alpha1.ReasonNoEndpoints && f.state == v1alpha1.StateUnknown && p.Reason != f.reason
+	if p == nil || p.State != f.state || p.LastTransitionTime.IsZero() || lost {
+		return metav1.NewTime(seconds(j.in.Now))
+	}
+	return p.LastTransitionTime
+}
+
+func known(s v1alpha1.State) bool {
+	return s == v1alpha1.StatePassing || s == v1alpha1.StateDegraded || s == v1alpha1.StateFailing
+}

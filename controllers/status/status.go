@@ -1,0 +1,72 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package status turns what diagnosis found into the status of a check, says
+// when it is worth a write and which events tell of it. It is pure: no
+// client, no clock.
+package status
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis"
+)
+
+// maxBroken is the length of Summary.Broken, in bytes.
+const maxBroken = 64
+
+// For returns the whole status of a check. check.Status is the status as it
+// was last persisted: a condition keeps its lastTransitionTime from there as
+// long as its status stays.
+func For(check *v1alpha1.ConnectivityCheck, s diagnosis.Summary, now time.Time) v1alpha1.ConnectivityCheckStatus {
+	out := v1alpha1.ConnectivityCheckStatus{
+		ObservedGeneration: check.Generation,
+		Summary:            brief(s.Paths),
+		Paths:              make([]v1alpha1.PathStatus, len(s.Paths)),
+	}
+	for i := range s.Paths {
+		s.Paths[i].DeepCopyInto(&out.Paths[i])
+	}
+	at := metav1.NewTime(now.UTC().Truncate(time.Second))
+	for _, c := range s.Conditions {
+		if old := meta.FindStatusCondition(check.Status.Conditions, c.Type); old != nil {
+			out.Conditions = append(out.Conditions, *old)
+		}
+		c.LastTransitionTime = at
+		meta.SetStatusCondition(&out.Conditions, c)
+	}
+	return out
+}
+
+// brief puts the paths into two short strings.
+func brief(paths []v1alpha1.PathStatus) *v1alpha1.Summary {
+	passing := 0
+	var broken []string
+	for i := range paths {
+		switch paths[i].State {
+		case v1alpha1.StatePassing, v1alpha1.StateDegraded:
+			passing++
+		case v1alpha1.StateFailing:
+			broken = append(broken, paths[i].Name)
+		}
+	}
+	return &v1alpha1.Summary{
+		Passing: fmt.Sprintf("%d/%d", passing, len(paths)),
+		Broken:  cut(strings.Join(broken, ","), maxBroken),
+	}
+}
+
+// cut shortens s, which is ASCII, to at most limit bytes.
+func cut(s string, limit int) string {
+	const ellipsis = "..."
+	if len(s) <= limit {
+		return s
+	}
+	return s[:limit-len(ellipsis)] + ellipsis
+}
