@@ -6,15 +6,20 @@ package plan
 import "strings"
 
 // differ finds the nodes whose assignment differs between what a check meant
-// and what it means now. It remembers the comparison of two rings, which many
-// checks share.
+// and what it means now. It remembers which sets and rings it has compared,
+// since many checks share them.
 type differ struct {
 	mark  func(node string)
 	rings map[[2]*ring]bool
+	sets  map[[2]*nodeSet]bool
+	whole map[*nodeSet]bool
 }
 
 func newDiffer(mark func(node string)) *differ {
-	return &differ{mark: mark, rings: map[[2]*ring]bool{}}
+	return &differ{
+		mark:  mark,
+		rings: map[[2]*ring]bool{}, sets: map[[2]*nodeSet]bool{}, whole: map[*nodeSet]bool{},
+	}
 }
 
 // resolved compares two meanings of one check, either of which may be nil.
@@ -42,6 +47,10 @@ func (d *differ) resolved(old, now *Resolved) {
 }
 
 func (d *differ) all(s *nodeSet) {
+	if d.whole[s] {
+		return
+	}
+	d.whole[s] = true
 	for _, name := range s.names {
 		d.mark(name)
 	}
@@ -54,12 +63,10 @@ func (d *differ) group(a, b *Group) {
 		d.all(b.sources)
 		return
 	}
-	if a.sources != b.sources {
-		symmetricDifference(a.sources, b.sources, d.mark)
-	}
+	d.set(a.sources, b.sources)
 	if a.mesh != b.mesh {
 		// Whether the own node is a target decides about scopes SameNode and Any.
-		symmetricDifference(a.mesh.same, b.mesh.same, d.mark)
+		d.set(a.mesh.same, b.mesh.same)
 	}
 	if a.ring != b.ring {
 		d.ring(a.ring, b.ring)
@@ -67,6 +74,15 @@ func (d *differ) group(a, b *Group) {
 	if a.spread != b.spread {
 		a.spread.changed(b.spread, b.sources, d.mark)
 	}
+}
+
+func (d *differ) set(a, b *nodeSet) {
+	key := [2]*nodeSet{a, b}
+	if a == b || d.sets[key] {
+		return
+	}
+	d.sets[key] = true
+	symmetricDifference(a, b, d.mark)
 }
 
 func (d *differ) ring(a, b *ring) {

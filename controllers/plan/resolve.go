@@ -190,15 +190,8 @@ func (p *pairing) coverage(c *compiledPath) *v1alpha1.Coverage {
 			after, full = p.meshFullAfter(c, interval)
 		}
 	case p.spread != nil:
-		out.AssignedPairs, out.PossiblePairs = 0, n*int64(p.spread.len())
-		largest := 0
-		for _, h := range p.sources.hashes {
-			w := len(p.spread.bins[p.spread.held(h)])
-			out.AssignedPairs += int64(w)
-		}
-		for _, b := range p.spread.bins {
-			largest = max(largest, len(b))
-		}
+		var largest int
+		out.AssignedPairs, out.PossiblePairs, largest = p.spread.pairs(p.sources)
 		after = rotation(largest, c.perRound, interval)
 		if p.spread.count > 1 {
 			after, full = p.spread.fullAfter()

@@ -87,6 +87,9 @@ func (t *spread) len() int {
 // changed calls yield for each source of a set that holds other addresses in
 // b than in a.
 func (t *spread) changed(b *spread, sources *nodeSet, yield func(name string)) {
+	if t.equal(b) {
+		return
+	}
 	type held struct{ old, new int }
 	same := map[held]bool{}
 	for i, h := range sources.hashes {
@@ -100,6 +103,28 @@ func (t *spread) changed(b *spread, sources *nodeSet, yield func(name string)) {
 			yield(sources.names[i])
 		}
 	}
+}
+
+// equal says whether every source holds the same of both.
+func (t *spread) equal(b *spread) bool {
+	return t.turned == b.turned && t.epoch() == b.epoch() &&
+		slices.EqualFunc(t.bins, b.bins, slices.Equal[[]netip.AddrPort])
+}
+
+// pairs counts source and address: those held now, all, and the most that
+// one source holds.
+func (t *spread) pairs(sources *nodeSet) (assigned, possible int64, largest int) {
+	for _, b := range t.bins {
+		largest = max(largest, len(b))
+	}
+	possible = int64(sources.len()) * int64(t.len())
+	if len(t.bins) == 1 {
+		return possible, possible, largest
+	}
+	for _, h := range sources.hashes {
+		assigned += int64(len(t.bins[t.held(h)]))
+	}
+	return assigned, possible, largest
 }
 
 // deal is the length of epochs that dealing out to many sources needs, for

@@ -1,0 +1,251 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"pgregory.net/rapid"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+const home = "netladder-system"
+
+// world is an engine beside the plain input that it must agree with, and the
+// assignments a controller would have written.
+type world struct {
+	t        *rapid.T
+	engine   *Engine
+	in       Input
+	checks   map[string]*v1alpha1.ConnectivityCheck
+	previous map[string]*v1alpha1.ProbeAssignment
+}
+
+func newWorld(t *rapid.T, limit int) *world {
+	s := Settings{Namespace: home, SizeLimit: limit}
+	w := &world{
+		t: t, engine: NewEngine(s),
+		in: Input{
+			Settings: s, Now: time.Unix(1_700_000_000, 0),
+			Cluster: &Cluster{Nodes: map[string]*Node{}, Services: map[types.NamespacedName]*Service{}},
+		},
+		checks:   map[string]*v1alpha1.ConnectivityCheck{},
+		previous: map[string]*v1alpha1.ProbeAssignment{},
+	}
+	w.engine.Advance(w.in.Now)
+	return w
+}
+
+func TestEngineAgreesWithBuild(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, rapid.SampledFrom([]int{0, 0, 6000}).Draw(t, "limit"))
+		for i := range rapid.SampledFrom([]int{3, 36, 60}).Draw(t, "nodes") {
+			w.setNode(i)
+		}
+		for i := range 4 {
+			w.setCheck(i)
+			w.setService(i)
+		}
+		w.compare()
+		for range rapid.IntRange(1, 8).Draw(t, "batches") {
+			for range rapid.IntRange(1, 3).Draw(t, "changes") {
+				w.change()
+			}
+			w.compare()
+		}
+	})
+}
+
+func (w *world) change() {
+	i := rapid.IntRange(0, 62).Draw(w.t, "which")
+	switch rapid.SampledFrom([]string{"node", "node", "gone", "service", "service", "no service", "check", "no check", "time"}).Draw(w.t, "change") {
+	case "node":
+		w.setNode(i)
+	case "gone":
+		name := fmt.Sprintf("node-%d", i)
+		delete(w.in.Cluster.Nodes, name)
+		w.engine.DeleteNode(name)
+	case "service":
+		w.setService(i % 4)
+	case "no service":
+		key := serviceKey(i % 4)
+		delete(w.in.Cluster.Services, key)
+		w.engine.DeleteService(key)
+	case "check":
+		w.setCheck(i % 6)
+	case "no check":
+		name := fmt.Sprintf("check-%d", i%6)
+		delete(w.checks, name)
+		w.engine.DeleteCheck(types.NamespacedName{Namespace: home, Name: name})
+	case "time":
+		w.in.Now = w.in.Now.Add(time.Duration(rapid.IntRange(-5, 25).Draw(w.t, "minutes")) * time.Minute)
+		w.engine.Advance(w.in.Now)
+	}
+}
+
+func (w *world) setNode(i int) {
+	n := &Node{
+		Name: fmt.Sprintf("node-%d", i), UID: "1",
+		Labels: map[string]string{"zone": rapid.SampledFrom([]string{"a", "a", "a", "b"}).Draw(w.t, "zone")},
+		Prober: rapid.IntRange(0, 9).Draw(w.t, "prober") > 0,
+	}
+	if rapid.IntRange(0, 9).Draw(w.t, "echo") > 0 {
+		n.Echo = &Echo{
+			UID: types.UID(fmt.Sprint(rapid.IntRange(0, 3).Draw(w.t, "uid"))),
+			IPs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})},
+		}
+		if rapid.Bool().Draw(w.t, "dual") {
+			n.Echo.IPs = append(n.Echo.IPs, netip.MustParseAddr(fmt.Sprintf("fd00::%x", i+1)))
+		}
+	}
+	w.in.Cluster.Nodes[n.Name] = n
+	w.engine.SetNode(n)
+}
+
+func serviceKey(i int) types.NamespacedName {
+	return types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("service-%d", i)}
+}
+
+func (w *world) setService(i int) {
+	s := &Service{Key: serviceKey(i), Ports: []ServicePort{{Name: "http", Port: 80}}}
+	if rapid.Bool().Draw(w.t, "headless") {
+		s.Headless = true
+		for e := range rapid.SampledFrom([]int{0, 3, 32, 33, 100}).Draw(w.t, "endpoints") {
+			s.Ports[0].Endpoints = append(s.Ports[0].Endpoints, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, byte(i), byte(e)}), 8080))
+		}
+		if n := len(s.Ports[0].Endpoints); n > 0 {
+			at := rapid.IntRange(0, n-1).Draw(w.t, "missing")
+			s.Ports[0].Endpoints = slices.Delete(s.Ports[0].Endpoints, at, at+1)
+		}
+	} else {
+		s.ClusterIPs = []netip.Addr{netip.AddrFrom4([4]byte{10, 96, byte(rapid.IntRange(0, 2).Draw(w.t, "ip")), byte(i)})}
+	}
+	w.in.Cluster.Services[s.Key] = s
+	w.engine.SetService(s)
+}
+
+func (w *world) setCheck(i int) {
+	c := &v1alpha1.ConnectivityCheck{}
+	c.Namespace, c.Name, c.UID = home, fmt.Sprintf("check-%d", i), types.UID(fmt.Sprint(i))
+	c.Spec.Suspend = rapid.IntRange(0, 9).Draw(w.t, "suspend") == 0
+	for p := range rapid.IntRange(1, 3).Draw(w.t, "paths") {
+		c.Spec.Paths = append(c.Spec.Paths, w.path(p))
+	}
+	w.checks[c.Name] = c
+	w.engine.SetCheck(c)
+}
+
+func (w *world) selector(label string) *metav1.LabelSelector {
+	switch zone := rapid.SampledFrom([]string{"", "", "a", "b", "none"}).Draw(w.t, label); zone {
+	case "":
+		return nil
+	default:
+		return &metav1.LabelSelector{MatchLabels: map[string]string{"zone": zone}}
+	}
+}
+
+func (w *world) path(i int) v1alpha1.Path {
+	p := v1alpha1.Path{
+		Name: fmt.Sprintf("path-%d", i),
+		From: v1alpha1.Source{Probers: &v1alpha1.ProbersSource{NodeSelector: w.selector("from")}},
+	}
+	if n := rapid.Int32Range(0, 20).Draw(w.t, "sampling"); n > 0 {
+		p.Sampling = &v1alpha1.Sampling{TargetsPerSource: n}
+	}
+	switch rapid.IntRange(0, 5).Draw(w.t, "to") {
+	case 0, 1, 2:
+		p.To.Mesh = &v1alpha1.MeshTarget{
+			NodeSelector: w.selector("to"),
+			Scope:        rapid.SampledFrom([]v1alpha1.MeshScope{"", "Any", "SameNode", "CrossNode"}).Draw(w.t, "scope"),
+			Protocols:    rapid.SampledFrom([][]v1alpha1.MeshProtocol{nil, {"UDP", "ICMP"}}).Draw(w.t, "protocols"),
+		}
+	case 3, 4:
+		key := serviceKey(rapid.IntRange(0, 3).Draw(w.t, "service"))
+		p.To.Service = &v1alpha1.ServiceTarget{Namespace: key.Namespace, Name: key.Name, Port: intstr.FromInt32(80)}
+	case 5:
+		p.To.DNS = &v1alpha1.DNSTarget{Name: "kubernetes.default"}
+	}
+	return p
+}
+
+// compare takes what is dirty, as a controller would, and checks that the
+// engine says what Build says and that nothing else has changed.
+func (w *world) compare() {
+	w.in.Previous = w.previous
+	w.in.Checks = slices.Collect(maps.Values(w.checks))
+	want := Build(w.in)
+	dirty := w.engine.TakeDirty()
+	planned := map[string]bool{}
+	for _, a := range want {
+		planned[a.Node] = true
+		got, ok := w.engine.Assign(a.Node, w.previous[a.Node])
+		if !ok {
+			w.t.Fatalf("the engine knows no prober on %s", a.Node)
+		}
+		if d := cmp.Diff(a, got); d != "" {
+			w.t.Fatalf("engine differs from Build:\n%s", d)
+		}
+		if _, isDirty := slices.BinarySearch(dirty.Nodes, a.Node); isDirty {
+			w.report(a.Node, got.Spec)
+			continue
+		}
+		if old := w.previous[a.Node]; old == nil {
+			w.t.Fatalf("%s is new and not dirty", a.Node)
+		} else if d := cmp.Diff(old.Spec, got.Spec); d != "" {
+			w.t.Fatalf("%s changed and is not dirty:\n%s", a.Node, d)
+		}
+	}
+	for name := range w.previous {
+		if planned[name] {
+			continue
+		}
+		if _, ok := slices.BinarySearch(dirty.Nodes, name); !ok {
+			w.t.Fatalf("%s lost its prober and is not dirty", name)
+		}
+		delete(w.previous, name)
+	}
+	for name, c := range w.checks {
+		want := Resolve(c, w.in.Cluster, w.in.Settings, w.in.Now)
+		got := w.engine.Resolved(types.NamespacedName{Namespace: home, Name: name})
+		if d := cmp.Diff(want.Paths, got.Paths, cmp.Comparer(sameGroup)); d != "" {
+			w.t.Fatalf("resolved differs:\n%s", d)
+		}
+	}
+}
+
+func sameGroup(a, b *Group) bool {
+	return a.Key == b.Key && a.Kind == b.Kind && a.Content == b.Content && slices.Equal(a.Sources, b.Sources)
+}
+
+// report writes an assignment, and some bad pairs of it to its status.
+func (w *world) report(node string, spec v1alpha1.ProbeAssignmentSpec) {
+	p := &v1alpha1.ProbeAssignment{Spec: spec}
+	for i := range spec.Groups {
+		g := &spec.Groups[i]
+		if len(g.Members) == 0 || rapid.IntRange(0, 3).Draw(w.t, "bad") > 0 {
+			continue
+		}
+		m := g.Members[rapid.IntRange(0, len(g.Members)-1).Draw(w.t, "member")]
+		s := v1alpha1.PairStatus{Group: g.Key, State: v1alpha1.StateFailing}
+		if g.Port != 0 {
+			s.Target = spec.Nodes[m].Name + "/IPv4"
+		} else {
+			s.Target = netip.AddrPortFrom(netip.MustParseAddr(spec.Targets[m].IP), uint16(spec.Targets[m].Port)).String()
+		}
+		p.Status.NotPassing = append(p.Status.NotPassing, s)
+	}
+	got, _ := w.engine.Assign(node, p)
+	p.Spec = got.Spec
+	w.previous[node] = p
+}
