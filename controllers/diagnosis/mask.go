@@ -66,8 +66,10 @@ func (j *judge) sourceMask(name string, f *NodeFacts, reporter string) mask {
 }
 
 // targetMask excuses bad results about an echo pod. That the pod is not Ready
-// excuses nothing: the network that is tested may be why it is not.
-func (j *judge) targetMask(p *pair) mask {
+// excuses nothing: the network that is tested may be why it is not. heard is
+// when the result was last heard: one that is older than the echo pod is about
+// its predecessor.
+func (j *judge) targetMask(p *pair, heard time.Time) mask {
 	if p.echoUID == "" {
 		return mask{}
 	}
@@ -83,7 +85,7 @@ func (j *judge) targetMask(p *pair) mask {
 	case e.UID != p.echoUID:
 		m.began = e.StartedAt
 		return m
-	case j.recent(e.StartedAt):
+	case j.recent(e.StartedAt), e.StartedAt.After(heard) && !e.StartedAt.After(j.in.Now):
 		return mask{reason: v1alpha1.ReasonTargetReplaced, node: p.node, began: e.StartedAt}
 	}
 	return mask{}

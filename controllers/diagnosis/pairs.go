@@ -94,7 +94,7 @@ func (j *judge) entry(t *tally, c *claim, l *listed) {
 	}
 	m := c.src.mask
 	if !m.active() {
-		m = j.targetMask(l.pair)
+		m = j.targetMask(l.pair, c.src.report.SeenAt)
 	}
 	switch {
 	case b.state == v1alpha1.StateFailing:
@@ -223,7 +223,7 @@ func (j *judge) excusable(c *claim) (int, mask) {
 		if c.pairs[i].listed {
 			continue
 		}
-		if m := j.targetMask(&c.pairs[i]); m.active() {
+		if m := j.targetMask(&c.pairs[i], c.src.report.SeenAt); m.active() {
 			n, why = n+1, m
 		}
 	}
