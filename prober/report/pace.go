@@ -1,0 +1,122 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import "time"
+
+const (
+	defaultHeartbeat = 60 * time.Second
+	minHeartbeat     = 10 * time.Second
+	maxHeartbeat     = time.Hour
+	firstBackoff     = 500 * time.Millisecond
+	maxBackoff       = 5 * time.Second
+	// reclaimAfter bounds how often two writers of one status alternate.
+	reclaimAfter = 10 * time.Second
+)
+
+// pace decides when to write. It is pure: times come in and go out.
+type pace struct {
+	minInterval time.Duration
+	heartbeat   time.Duration
+	// jitter returns a number in [0,1).
+	jitter func() float64
+
+	assigned bool // there is something to report about
+	reported bool // this process wrote a status
+	dirty    bool // something changed since the last write
+	urgent   bool // and must not wait until new pairs were attempted
+	// settleBy is until when to wait for the first attempts of new pairs.
+	settleBy    time.Time
+	lastWrite   time.Time
+	heartbeatAt time.Time
+	retryAt     time.Time
+	backoff     time.Duration
+	// dueSince is when the oldest change that is not written yet could have
+	// been; zero without any.
+	dueSince time.Time
+}
+
+// assign takes in a new assignment whose pairs will have been attempted by
+// the given time.
+func (p *pace) assign(heartbeat time.Duration, settleBy time.Time) {
+	if heartbeat <= 0 {
+		heartbeat = defaultHeartbeat
+	}
+	p.heartbeat = min(max(heartbeat, minHeartbeat), maxHeartbeat)
+	p.assigned, p.dirty = true, true
+	if settleBy.After(p.settleBy) {
+		p.settleBy = settleBy
+	}
+}
+
+// withdraw takes in that there is no assignment any more.
+func (p *pace) withdraw() {
+	p.assigned, p.dirty, p.urgent, p.dueSince = false, false, false, time.Time{}
+}
+
+// due returns when to write next, false for not before something happens.
+// settled: every pair has been attempted.
+func (p *pace) due(settled bool) (time.Time, bool) {
+	if !p.assigned {
+		return time.Time{}, false
+	}
+	at := p.heartbeatAt
+	if p.dirty || !p.reported {
+		change := p.lastWrite.Add(p.minInterval)
+		if wait := !settled && (!p.reported || !p.urgent); wait && p.settleBy.After(change) {
+			change = p.settleBy
+		}
+		if !p.reported || change.Before(at) {
+			at = change
+		}
+	}
+	if p.retryAt.After(at) {
+		at = p.retryAt
+	}
+	return at, true
+}
+
+// begin notes that a write starts now; what changes from here on is for the
+// next one.
+func (p *pace) begin(now time.Time) {
+	if p.dirty && p.dueSince.IsZero() {
+		p.dueSince = now
+	}
+	p.dirty, p.urgent = false, false
+}
+
+// end notes how a write ended.
+func (p *pace) end(now time.Time, ok bool) {
+	p.lastWrite = now
+	if ok {
+		p.reported, p.backoff, p.retryAt, p.dueSince = true, 0, time.Time{}, time.Time{}
+		p.heartbeatAt = now.Add(time.Duration((0.9 + 0.2*p.jitter()) * float64(p.heartbeat)))
+		return
+	}
+	p.backoff = min(max(2*p.backoff, firstBackoff), maxBackoff)
+	p.retryAt = now.Add(time.Duration((0.5 + 0.5*p.jitter()) * float64(p.backoff)))
+	// What could not be written is as urgent as anything.
+	p.dirty = p.dirty || !p.dueSince.IsZero()
+	p.urgent = p.urgent || p.dirty
+}
+
+// reclaim notes that somebody else overwrote the status.
+func (p *pace) reclaim(now time.Time) {
+	if !p.reported || p.dirty {
+		return
+	}
+	p.dirty, p.urgent = true, true
+	if at := p.lastWrite.Add(reclaimAfter); at.After(now) && at.After(p.retryAt) {
+		p.retryAt = at
+	}
+}
+
+// unreported is for how long a change has been waiting that could have been
+// written.
+func (p *pace) unreported(now time.Time) time.Duration {
+	if p.dueSince.IsZero() {
+		return 0
+	}
+	return now.Sub(p.dueSince)
+}

@@ -1,0 +1,264 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	clocktesting "k8s.io/utils/clock/testing"
+	"pgregory.net/rapid"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/prober/track"
+)
+
+func newPace() *pace {
+	return &pace{minInterval: time.Second, jitter: func() float64 { return 0.5 }}
+}
+
+func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
+
+// write plays one write at the time it is due and returns that time.
+func (p *pace) write(t *testing.T, settled, ok bool) time.Duration {
+	t.Helper()
+	due, some := p.due(settled)
+	if !some {
+		t.Fatal("nothing is due")
+	}
+	if due.Before(epoch) {
+		due = epoch
+	}
+	p.begin(due)
+	p.end(due, ok)
+	return due.Sub(epoch)
+}
+
+func wantDue(t *testing.T, p *pace, settled bool, want time.Duration) {
+	t.Helper()
+	due, ok := p.due(settled)
+	if !ok || due.Sub(epoch) != want {
+		t.Errorf("due after %s (%v), want %s", due.Sub(epoch), ok, want)
+	}
+}
+
+func TestFirstReportWaitsForAttempts(t *testing.T) {
+	p := newPace()
+	if _, ok := p.due(true); ok {
+		t.Error("there is nothing to report about")
+	}
+	p.assign(0, at(10))
+	wantDue(t, p, false, 10*time.Second)
+	p.dirty, p.urgent = true, true
+	wantDue(t, p, false, 10*time.Second)
+	if due, _ := p.due(true); due.After(at(0)) {
+		t.Error("all pairs were attempted: nothing to wait for")
+	}
+}
+
+func TestPace(t *testing.T) {
+	p := newPace()
+	p.assign(60*time.Second, at(10))
+	p.write(t, false, true) // at 10 s
+	wantDue(t, p, true, 70*time.Second)
+
+	// A change resets the heartbeat, and is not written sooner than a second
+	// after the last write.
+	p.dirty = true
+	wantDue(t, p, true, 11*time.Second)
+	p.write(t, true, true)
+	wantDue(t, p, true, 71*time.Second)
+
+	// New pairs: their progress waits, trouble does not.
+	p.assign(60*time.Second, at(40))
+	wantDue(t, p, false, 40*time.Second)
+	p.urgent = true
+	wantDue(t, p, false, 12*time.Second)
+	p.write(t, false, true)
+
+	p.withdraw()
+	if _, ok := p.due(true); ok {
+		t.Error("nothing is assigned any more")
+	}
+}
+
+func TestRetries(t *testing.T) {
+	p := newPace()
+	p.assign(60*time.Second, at(0))
+	last := p.write(t, true, false)
+	for range 20 {
+		next := p.write(t, true, false)
+		if d := next - last; d > maxBackoff || d < firstBackoff/2 {
+			t.Errorf("retry after %s", d)
+		}
+		last = next
+	}
+	if got := p.unreported(epoch.Add(last)); got != last {
+		t.Errorf("unreported for %s, want %s", got, last)
+	}
+	last = p.write(t, true, true)
+	if got := p.unreported(epoch.Add(last + time.Hour)); got != 0 {
+		t.Errorf("unreported for %s after a report", got)
+	}
+	wantDue(t, p, true, last+60*time.Second)
+
+	// A heartbeat that is late is no unreported change.
+	last = p.write(t, true, false)
+	if got := p.unreported(epoch.Add(last + time.Hour)); got != 0 {
+		t.Errorf("unreported for %s without a change", got)
+	}
+}
+
+func TestOverwrittenIsAnsweredSlowly(t *testing.T) {
+	p := newPace()
+	p.assign(60*time.Second, at(0))
+	p.write(t, true, true)
+	start := p.lastWrite.Sub(epoch)
+	p.reclaim(at(0).Add(start))
+	wantDue(t, p, true, start+reclaimAfter)
+}
+
+// Whatever happens, writes keep their distance and never stop.
+func TestPaceProperties(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := newPace()
+		p.assign(0, at(1))
+		now, last := epoch.Add(time.Second), time.Time{}
+		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
+			switch rapid.IntRange(0, 3).Draw(rt, "event") {
+			case 0:
+				p.dirty = true
+			case 1:
+				p.dirty, p.urgent = true, true
+			case 2:
+				p.reclaim(now)
+			case 3:
+				p.assign(0, now.Add(15*time.Second))
+			}
+			now = now.Add(time.Duration(rapid.Int64Range(0, 3e9).Draw(rt, "pause")))
+			due, ok := p.due(rapid.Bool().Draw(rt, "settled"))
+			if !ok || due.After(now.Add(66*time.Second)) {
+				rt.Fatalf("next write %s from now", due.Sub(now))
+			}
+			if due.After(now) {
+				continue
+			}
+			if !last.IsZero() && p.backoff == 0 && now.Sub(last) < time.Second {
+				rt.Fatalf("writes %s apart", now.Sub(last))
+			}
+			p.begin(now)
+			p.end(now, rapid.Bool().Draw(rt, "ok"))
+			last = now
+		}
+	})
+}
+
+// fakes for the Reporter.
+type source struct {
+	mu          sync.Mutex
+	unattempted int
+	groups      []v1alpha1.GroupStatus
+}
+
+func (s *source) Snapshot() ([]v1alpha1.GroupStatus, []v1alpha1.PairStatus) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]v1alpha1.GroupStatus(nil), s.groups...), nil
+}
+
+func (s *source) Pairs() (int, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 1, s.unattempted
+}
+
+func (s *source) set(unattempted int, passing int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unattempted = unattempted
+	s.groups = []v1alpha1.GroupStatus{{Key: "g", Pairs: v1alpha1.PairCounts{Passing: passing}}}
+}
+
+type writer struct {
+	written chan *v1alpha1.ProbeAssignmentStatus
+	fail    chan error
+}
+
+func (w *writer) WriteStatus(ctx context.Context, s *v1alpha1.ProbeAssignmentStatus) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	select {
+	case err := <-w.fail:
+		return err
+	default:
+		w.written <- s
+		return nil
+	}
+}
+
+func receive(t *testing.T, clk *clocktesting.FakeClock, w *writer) *v1alpha1.ProbeAssignmentStatus {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		select {
+		case s := <-w.written:
+			return s
+		case <-time.After(2 * time.Millisecond):
+			if clk.HasWaiters() {
+				clk.Step(100 * time.Millisecond)
+			}
+		}
+	}
+	t.Fatal("no report")
+	return nil
+}
+
+func TestReporterSendsTheNewestStateAndALastOne(t *testing.T) {
+	clk := clocktesting.NewFakeClock(epoch)
+	src := &source{}
+	src.set(1, 0)
+	w := &writer{written: make(chan *v1alpha1.ProbeAssignmentStatus, 100), fail: make(chan error, 100)}
+	r := New(Options{PodUID: "uid", Source: src, Writer: w, Clock: clk, Log: logr.Discard()})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+
+	r.Assigned(time.Minute, 15*time.Second)
+	src.set(0, 1)
+	r.Changed(track.Progress)
+	if s := receive(t, clk, w); s.PodUID != "uid" || s.Groups[0].Pairs.Passing != 1 {
+		t.Errorf("first report %+v", s)
+	}
+
+	for range 3 {
+		w.fail <- errors.New("the API server is away")
+	}
+	src.set(0, 2)
+	r.Changed(track.Transition)
+	src.set(0, 3)
+	if s := receive(t, clk, w); s.Groups[0].Pairs.Passing != 3 {
+		t.Errorf("after an outage %+v", s)
+	}
+	if len(w.fail) != 0 {
+		t.Errorf("%d failures were not tried", len(w.fail))
+	}
+
+	src.set(0, 4)
+	r.Changed(track.Transition)
+	cancel()
+	<-done
+	for len(w.written) > 1 {
+		<-w.written
+	}
+	if s := <-w.written; s.Groups[0].Pairs.Passing != 4 {
+		t.Errorf("last report %+v", s)
+	}
+}
