@@ -1,0 +1,117 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package probe_test
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/netladder/netladder/prober/echo"
+	"github.com/netladder/netladder/prober/probe"
+	"github.com/netladder/netladder/test/netns"
+)
+
+const (
+	echoUID = "6f1f2c1e-1111-2222-3333-444455556666"
+	// patient is a timeout that only a broken test reaches.
+	patient = 20 * time.Second
+	// brief is the timeout where nothing is to come.
+	brief = 250 * time.Millisecond
+	// Ports of the target.
+	echoPort, httpPort, closedPort = 8441, 8442, 81
+)
+
+// lab is a topology whose target runs an echo server.
+type lab struct {
+	*netns.Topology
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{Topology: netns.NewTopology(t)}
+	runEcho(t, l.Target)
+	l.Source.Sysctl(t, "ipv4.ping_group_range", "0 2147483647")
+	return l
+}
+
+// runEcho runs an echo server in a namespace until the test ends.
+func runEcho(t *testing.T, n *netns.NS) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	server := echo.Server{NodeName: "node-a", PodUID: echoUID}
+	var bound *echo.Bound
+	var err error
+	n.Do(t, func() { bound, err = server.Listen(ctx) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := bound.Serve(ctx); err != nil {
+			t.Errorf("echo server: %v", err)
+		}
+	})
+	t.Cleanup(func() { cancel(); group.Wait() })
+}
+
+// runTCP accepts connections in a namespace and hands each to serve.
+func runTCP(t *testing.T, n *netns.NS, addr string, serve func(*net.TCPConn)) {
+	t.Helper()
+	var l net.Listener
+	var err error
+	n.Do(t, func() { l, err = net.Listen("tcp", addr) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serve(conn.(*net.TCPConn))
+			_ = conn.Close()
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); group.Wait() })
+}
+
+// reset undoes what a case set up.
+func (l *lab) reset(t *testing.T) {
+	t.Helper()
+	for _, n := range []*netns.NS{l.Source, l.Router, l.Target} {
+		n.Run(t, "nft", "flush", "ruleset")
+	}
+}
+
+// probe runs one probe in the source's namespace.
+func (l *lab) probe(t *testing.T, kind probe.Kind, target probe.Target) probe.Result {
+	t.Helper()
+	return probeIn(t, l.Source, kind, target)
+}
+
+func probeIn(t *testing.T, n *netns.NS, kind probe.Kind, target probe.Target) probe.Result {
+	t.Helper()
+	if target.Timeout == 0 {
+		target.Timeout = patient
+	}
+	if target.EchoUID == "" {
+		target.EchoUID = echoUID
+	}
+	var res probe.Result
+	n.Do(t, func() { res = probe.Kinds()[kind](context.Background(), target) })
+	if len(res.Evidence) == 0 || len(res.Evidence) > 256 {
+		t.Errorf("evidence of %d bytes: %q", len(res.Evidence), res.Evidence)
+	}
+	return res
+}
+
+func at(ip netip.Addr, port uint16) probe.Target {
+	return probe.Target{Addr: netip.AddrPortFrom(ip, port)}
+}

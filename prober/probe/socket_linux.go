@@ -1,0 +1,325 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package probe
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// transport is what carries a probe.
+type transport uint8
+
+const (
+	overTCP transport = iota
+	overUDP
+	overICMP
+)
+
+// socketType gives the arguments of socket(2) for an IP family.
+func (tr transport) socketType(v6 bool) (typ, proto int) {
+	switch {
+	case tr == overTCP:
+		return unix.SOCK_STREAM, unix.IPPROTO_TCP
+	case tr == overUDP:
+		return unix.SOCK_DGRAM, unix.IPPROTO_UDP
+	case v6:
+		return unix.SOCK_DGRAM, unix.IPPROTO_ICMPV6
+	default:
+		return unix.SOCK_DGRAM, unix.IPPROTO_ICMP
+	}
+}
+
+// sock is one connected non-blocking socket of one probe. It waits in the
+// runtime's poller. Everything it learns about a failure stays with the
+// descriptor until it is asked: net.Dialer would have closed it.
+type sock struct {
+	ctx       context.Context
+	file      *os.File
+	raw       syscall.RawConn
+	fd        int
+	v6        bool
+	transport transport
+	target    netip.AddrPort
+	began     time.Time // just before connect(2)
+	timeout   time.Duration
+	connect   time.Duration // how long the TCP handshake took; zero before
+	stop      func() bool
+}
+
+// dial opens a socket and connects it. The timeout covers everything that is
+// done with the socket and begins when connect(2) has returned: time that the
+// process did not get to send must not be taken from the network's.
+func dial(ctx context.Context, tr transport, target netip.AddrPort, timeout time.Duration) (*sock, *fault) {
+	target = netip.AddrPortFrom(target.Addr().Unmap(), target.Port())
+	s := &sock{ctx: ctx, transport: tr, target: target, timeout: timeout, v6: target.Addr().Is6()}
+	if ctx.Err() != nil {
+		return s, s.fault(faultCanceled, "connect", 0)
+	}
+	if op, err := s.open(); err != nil {
+		return s, s.localFault(op, err)
+	}
+	err := s.start()
+	// Registered with the poller only now: an unconnected TCP socket would
+	// wake it at once.
+	s.file = os.NewFile(uintptr(s.fd), "probe")
+	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
+		return s, s.localFault("connect", err)
+	}
+	if s.raw, err = s.file.SyscallConn(); err != nil {
+		return s, s.localFault("connect", err)
+	}
+	if err = s.file.SetDeadline(time.Now().Add(timeout)); err != nil {
+		return s, s.localFault("connect", err)
+	}
+	if ctx.Done() != nil {
+		s.stop = context.AfterFunc(ctx, func() { _ = s.file.SetDeadline(time.Unix(1, 0)) })
+	}
+	if tr != overTCP {
+		return s, nil
+	}
+	f := s.awaitConnect()
+	if f == nil {
+		s.connect = time.Since(s.began)
+	}
+	return s, f
+}
+
+// open makes the socket and says which call failed.
+func (s *sock) open() (op string, err error) {
+	domain, level, option := unix.AF_INET, unix.SOL_IP, unix.IP_RECVERR
+	if s.v6 {
+		domain, level, option = unix.AF_INET6, unix.SOL_IPV6, unix.IPV6_RECVERR
+	}
+	typ, proto := s.transport.socketType(s.v6)
+	fd, err := unix.Socket(domain, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, proto)
+	if err != nil {
+		return "socket", err
+	}
+	s.fd = fd
+	if err = unix.SetsockoptInt(fd, level, option, 1); err == nil && s.transport == overTCP {
+		// Closed by a reset: no TIME_WAIT here, and conntrack forgets the
+		// connection after 10 s instead of 120 s.
+		err = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return "setsockopt", err
+	}
+	return "", nil
+}
+
+// start calls connect(2).
+func (s *sock) start() error {
+	var sa unix.Sockaddr
+	if !s.v6 {
+		sa = &unix.SockaddrInet4{Port: int(s.target.Port()), Addr: s.target.Addr().As4()}
+	} else {
+		zone, err := zoneIndex(s.target.Addr().Zone())
+		if err != nil {
+			return err
+		}
+		sa = &unix.SockaddrInet6{Port: int(s.target.Port()), Addr: s.target.Addr().As16(), ZoneId: zone}
+	}
+	s.began = time.Now()
+	return unix.Connect(s.fd, sa)
+}
+
+// zoneIndex turns the zone of a link-local address into an interface index.
+func zoneIndex(zone string) (uint32, error) {
+	if zone == "" {
+		return 0, nil
+	}
+	if index, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(index), nil
+	}
+	link, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0, fmt.Errorf("zone of the address: %w", err)
+	}
+	return uint32(link.Index), nil
+}
+
+// awaitConnect waits for the end of the TCP handshake; nil means connected.
+func (s *sock) awaitConnect() *fault {
+	for {
+		first := true
+		err := s.raw.Write(func(uintptr) bool {
+			// The poller forgets what it saw before this call, so the first
+			// look must be our own.
+			if first {
+				first = false
+				return s.ready(unix.POLLOUT)
+			}
+			return true
+		})
+		// getpeername decides, not SO_ERROR, which reading the error queue
+		// may clear. On timeout too: a late process must not blame the path.
+		if _, nameErr := unix.Getpeername(s.fd); nameErr == nil {
+			return nil
+		}
+		queue := s.errorQueue()
+		errno, optErr := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		switch {
+		case len(queue) > 0 || errno != 0:
+			f := s.fault(faultRemote, "connect", unix.Errno(errno))
+			f.queue = queue
+			return f
+		case err != nil:
+			return s.waitFault("connect", err)
+		case optErr != nil:
+			return s.localFault("connect", optErr)
+		}
+	}
+}
+
+// ready polls without waiting for events, errors included.
+func (s *sock) ready(events int16) bool {
+	fds := [1]unix.PollFd{{Fd: int32(s.fd), Events: events}}
+	n, err := unix.Poll(fds[:], 0)
+	return n > 0 || (err != nil && !errors.Is(err, unix.EINTR))
+}
+
+// write sends b whole.
+func (s *sock) write(b []byte) *fault {
+	var callErr error
+	err := s.raw.Write(func(fd uintptr) bool {
+		for len(b) > 0 {
+			var n int
+			if n, callErr = unix.Write(int(fd), b); callErr != nil {
+				if errors.Is(callErr, unix.EINTR) {
+					continue
+				}
+				return !errors.Is(callErr, unix.EAGAIN)
+			}
+			b = b[n:]
+		}
+		return true
+	})
+	switch {
+	case callErr != nil && !errors.Is(callErr, unix.EAGAIN):
+		return s.callFault("send", callErr)
+	case err != nil:
+		return s.waitFault("send", err)
+	default:
+		return nil
+	}
+}
+
+// read receives once: one datagram, or what there is of a stream; zero bytes
+// of a stream are its end.
+func (s *sock) read(b []byte) (int, *fault) {
+	n, _, f := s.receive(b, func(fd int, b []byte) (int, netip.Addr, error) {
+		n, err := unix.Read(fd, b)
+		return n, netip.Addr{}, err
+	})
+	return n, f
+}
+
+// readFrom is read that says who sent the datagram.
+func (s *sock) readFrom(b []byte) (int, netip.Addr, *fault) {
+	return s.receive(b, func(fd int, b []byte) (int, netip.Addr, error) {
+		n, from, err := unix.Recvfrom(fd, b, 0)
+		return n, sockaddrIP(from), err
+	})
+}
+
+func (s *sock) receive(b []byte, call func(int, []byte) (int, netip.Addr, error)) (int, netip.Addr, *fault) {
+	var (
+		n       int
+		from    netip.Addr
+		callErr error
+		queue   []icmpError
+		looks   int
+	)
+	err := s.raw.Read(func(fd uintptr) bool {
+		for {
+			if n, from, callErr = call(int(fd), b); !errors.Is(callErr, unix.EINTR) {
+				break
+			}
+		}
+		if !errors.Is(callErr, unix.EAGAIN) {
+			return true
+		}
+		// Woken for nothing to read: an error whose errno somebody took.
+		looks++
+		if looks > 1 {
+			queue = s.errorQueue()
+		}
+		return len(queue) > 0
+	})
+	if err != nil {
+		// Once more: it may have come while the process was not running.
+		n, from, callErr = call(s.fd, b)
+		if errors.Is(callErr, unix.EAGAIN) {
+			queue = s.errorQueue()
+		}
+	}
+	switch {
+	case callErr == nil:
+		return max(n, 0), from, nil
+	case len(queue) > 0:
+		f := s.fault(faultRemote, "receive", 0)
+		f.queue = queue
+		return 0, from, f
+	case !errors.Is(callErr, unix.EAGAIN):
+		return 0, from, s.callFault("receive", callErr)
+	default:
+		return 0, from, s.waitFault("receive", err)
+	}
+}
+
+// readFull fills b from a stream.
+func (s *sock) readFull(b []byte) *fault {
+	for len(b) > 0 {
+		n, f := s.read(b)
+		if f != nil {
+			return f
+		}
+		if n == 0 {
+			return s.fault(faultClosed, "receive", 0)
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// close resets a TCP connection and gives the descriptor back.
+func (s *sock) close() {
+	if s.stop != nil {
+		s.stop()
+	}
+	if s.file != nil {
+		_ = s.file.Close()
+	}
+}
+
+// sockaddrIP returns the address of a sockaddr without its zone.
+func sockaddrIP(sa unix.Sockaddr) netip.Addr {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(sa.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(sa.Addr).Unmap()
+	default:
+		return netip.Addr{}
+	}
+}
+
+// newNonce returns 128 random bits.
+func newNonce() (nonce [16]byte) {
+	// It never fails: crypto/rand ends the program if the kernel has none.
+	_, _ = rand.Read(nonce[:])
+	return nonce
+}
