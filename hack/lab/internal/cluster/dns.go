@@ -68,22 +68,3 @@ func (c *Cluster) waitForDNS(ctx context.Context) error {
 	logs, _ := c.kubectl(ctx, nil, "-n", dnsNamespace, "logs", "--tail", "8", "--prefix", "-l", dnsLabel)
 	return fmt.Errorf("%w\n%s\nits log ends with:\n%s", err, pods, logs)
 }
-
-// dnsPodIPs lists the addresses of the CoreDNS pods.
-func (c *Cluster) dnsPodIPs(ctx context.Context) ([]string, error) {
-	client, err := c.client()
-	if err != nil {
-		return nil, err
-	}
-	pods, err := client.CoreV1().Pods(dnsNamespace).List(ctx, metav1.ListOptions{LabelSelector: dnsLabel})
-	if err != nil {
-		return nil, fmt.Errorf("listing the CoreDNS pods: %w", err)
-	}
-	var ips []string
-	for _, pod := range pods.Items {
-		if pod.Status.PodIP != "" {
-			ips = append(ips, pod.Status.PodIP)
-		}
-	}
-	return ips, nil
-}

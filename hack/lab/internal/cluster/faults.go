@@ -69,8 +69,7 @@ func (c *Cluster) checkFault(record state.Fault) (fault.Fault, error) {
 	return kind, nil
 }
 
-// reapplyFaults puts the recorded faults into force where they are not: on nodes that were powered off, and for CoreDNS
-// pods that have moved.
+// reapplyFaults puts the recorded faults into force where they are not: on nodes that were powered off.
 func (c *Cluster) reapplyFaults(ctx context.Context) error {
 	for _, record := range c.state.Faults {
 		kind, err := fault.Find(record.Name)
@@ -84,34 +83,24 @@ func (c *Cluster) reapplyFaults(ctx context.Context) error {
 	return nil
 }
 
-// apply carries a fault out on the nodes it concerns that run.
+// apply carries a fault out on the running nodes it concerns.
 func (c *Cluster) apply(ctx context.Context, kind fault.Fault, record state.Fault) error {
-	var site fault.Site
-	if record.Peer != "" {
-		ip, err := layout.NodeIP(record.Peer)
-		if err != nil {
-			return err
-		}
-		site.PeerIP = ip.String()
+	sites, err := c.sites(kind, record)
+	if err != nil {
+		return err
 	}
-	if kind.Target == fault.Everywhere {
-		var err error
-		if site.DNSPodIPs, err = c.dnsPodIPs(ctx); err != nil {
-			return err
-		}
-	}
-	for _, node := range c.sites(record) {
+	for _, site := range sites {
 		if kind.Stops != "" {
-			if err := c.stopDaemon(ctx, node, kind.Stops); err != nil {
+			if err := c.stopDaemon(ctx, site.Node, kind.Stops); err != nil {
 				return err
 			}
 		}
-		if err := c.nft(ctx, node, []byte(kind.BreakScript(record.Peer, site))); err != nil {
+		if err := c.nft(ctx, site.Node, []byte(kind.BreakScript(site))); err != nil {
 			return err
 		}
 		// What the daemon's rules translated would go on being translated from memory.
 		if kind.Stops != "" {
-			if err := c.inNetns(ctx, node, nil, "conntrack", "-F"); err != nil {
+			if err := c.inNetns(ctx, site.Node, nil, "conntrack", "-F"); err != nil {
 				return err
 			}
 		}
@@ -121,17 +110,19 @@ func (c *Cluster) apply(ctx context.Context, kind fault.Fault, record state.Faul
 
 // lift undoes a fault and then forgets it: after a crash between the two it is still known.
 func (c *Cluster) lift(ctx context.Context, kind fault.Fault, record state.Fault) error {
-	for _, node := range c.sites(record) {
-		if script := kind.HealScript(record.Peer); script != "" {
-			if err := c.nft(ctx, node, []byte(script)); err != nil {
+	sites, err := c.sites(kind, record)
+	if err != nil {
+		return err
+	}
+	c.state.Faults = slices.DeleteFunc(c.state.Faults, func(other state.Fault) bool { return other == record })
+	for _, site := range sites {
+		if script := kind.HealScript(site); script != "" {
+			if err := c.nft(ctx, site.Node, []byte(script)); err != nil {
 				return err
 			}
 		}
-	}
-	c.state.Faults = slices.DeleteFunc(c.state.Faults, func(other state.Fault) bool { return other == record })
-	if kind.Stops == kubeProxy {
-		for _, node := range c.sites(record) {
-			if err := c.healKubeProxy(ctx, node); err != nil {
+		if kind.Stops == kubeProxy {
+			if err := c.healKubeProxy(ctx, site.Node); err != nil {
 				return err
 			}
 		}
@@ -149,15 +140,36 @@ func (c *Cluster) healKubeProxy(ctx context.Context, node string) error {
 	})
 }
 
-// sites lists the running nodes on which a fault is carried out.
-func (c *Cluster) sites(record state.Fault) []string {
-	if record.Node == "" {
-		return c.state.Running()
+// sites lists the running nodes that must be asked about a fault: its own where it takes one alone, else all.
+func (c *Cluster) sites(kind fault.Fault, record state.Fault) ([]fault.Site, error) {
+	broken, err := place(record.Node)
+	if err != nil {
+		return nil, err
 	}
-	if c.state.IsStopped(record.Node) {
-		return nil
+	peer, err := place(record.Peer)
+	if err != nil {
+		return nil, err
 	}
-	return []string{record.Node}
+	var sites []fault.Site
+	for _, node := range c.state.Running() {
+		if kind.Target == fault.Node && node != record.Node {
+			continue
+		}
+		sites = append(sites, fault.Site{Node: node, Broken: broken, Peer: peer})
+	}
+	return sites, nil
+}
+
+// place is a node with its address; nothing for no node.
+func place(node string) (fault.Place, error) {
+	if node == "" {
+		return fault.Place{}, nil
+	}
+	ip, err := layout.NodeIP(node)
+	if err != nil {
+		return fault.Place{}, err
+	}
+	return fault.Place{Node: node, IP: ip.String()}, nil
 }
 
 // keptDown tells whether a fault in force forbids a daemon to run on a node.

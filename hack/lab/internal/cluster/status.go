@@ -16,7 +16,7 @@ import (
 	"github.com/netladder/netladder/hack/lab/internal/layout"
 )
 
-const statusTimeout = 5 * time.Second
+const statusTimeout = 2 * time.Second
 
 // Status writes what runs, what is Ready and what is broken on purpose.
 func (c *Cluster) Status(ctx context.Context, out io.Writer) error {

@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/netladder/netladder/hack/lab/internal/filelock"
 	"github.com/netladder/netladder/hack/lab/internal/progress"
@@ -97,6 +99,10 @@ func (b *Builder) buildBinary(ctx context.Context, family Family, binary Binary,
 	cmd := exec.CommandContext(ctx, "nice", append([]string{"go"}, args...)...)
 	cmd.Dir = filepath.Join(b.Source, "components", family.Name)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-buildvcs=false")
+	// A build must not outlive whoever wanted it. The signal comes when the starting thread ends: it has to stay.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s in %s: %w\n%s", binary.Package, cmd.Dir, err, lastLines(out, 20))
 	}
@@ -127,18 +133,15 @@ func (b *Builder) assemble(selection Selection) (string, error) {
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	unfinished, err := os.MkdirTemp(b.Cache, ".unfinished-")
-	if err != nil {
+	// A fixed name, under the lock: whoever died half-way leaves nothing that piles up.
+	unfinished := filepath.Join(b.Cache, ".unfinished-"+string(selection))
+	if err := errors.Join(os.RemoveAll(unfinished), os.Mkdir(unfinished, 0o755)); err != nil {
 		return "", fmt.Errorf("making the directory of components %s: %w", selection, err)
 	}
-	defer func() { _ = os.RemoveAll(unfinished) }()
 	for _, file := range files {
 		if err := os.Link(file, filepath.Join(unfinished, filepath.Base(file))); err != nil {
 			return "", fmt.Errorf("adding to components %s: %w", selection, err)
 		}
-	}
-	if err := os.Chmod(unfinished, 0o755); err != nil {
-		return "", fmt.Errorf("opening components %s: %w", selection, err)
 	}
 	if err := os.Rename(unfinished, dir); err != nil {
 		return "", fmt.Errorf("keeping components %s: %w", selection, err)

@@ -4,8 +4,9 @@ package fault
 
 import (
 	"fmt"
-	"slices"
 	"strings"
+
+	"github.com/netladder/netladder/hack/lab/internal/layout"
 )
 
 // Target says which arguments a fault takes.
@@ -18,11 +19,15 @@ const (
 	NodePeer   Target = "node-peer"  // one node, or only its path to one peer
 )
 
-// Site is the node that a fault is carried out on.
+// Site is one node that is asked what it must do for a fault.
 type Site struct {
-	PeerIP    string   // on the underlay; empty: all peers
-	DNSPodIPs []string // of CoreDNS
+	Node   string // the node that is asked
+	Broken Place  // the fault's node; empty if it has none
+	Peer   Place  // the fault's peer; empty if it has none
 }
+
+// Place is a node and its address on the underlay.
+type Place struct{ Node, IP string }
 
 // Fault is one row of the table. A fault of rules lives in an nftables table of its own, so that healing it is to delete
 // that table. Its rules drop whatever conntrack thinks of the packet: no connection survives because it is older.
@@ -30,14 +35,14 @@ type Fault struct {
 	Name    string
 	Target  Target
 	Effect  string                  // one line for people
-	Chains  func(site Site) []Chain // nil: no rules
+	Chains  func(site Site) []Chain // for every node; nil: no rules
 	Stops   string                  // a node's daemon that must not run meanwhile; starting it again undoes what it did
 	Deletes []string                // nftables tables, FAMILY NAME, that the stopped daemon leaves behind
 }
 
 // Chain is a base chain of drops.
 type Chain struct {
-	Hook     string   // prerouting, output, postrouting
+	Hook     string   // prerouting, forward; see vxlanChains on output
 	Priority string   // nftables priority
 	Rules    []string // each ends in a verdict
 }
@@ -46,7 +51,7 @@ type Chain struct {
 func Table() []Fault {
 	return []Fault{
 		{
-			Name: "vxlan", Target: NodePeer, Effect: "the tunnel's UDP port 8472 is dropped in and out at the node (with a peer: only between the two)",
+			Name: "vxlan", Target: NodePeer, Effect: "the tunnel's UDP port 8472 is lost from and to the node (with a peer: only between the two)",
 			Chains: vxlanChains,
 		},
 		{
@@ -60,30 +65,33 @@ func Table() []Fault {
 	}
 }
 
+// vxlanChains drops where the tunnel's packets arrive, in both directions: a drop where they leave would make sendmsg
+// fail with EPERM, which is not what a firewall on the way does.
 func vxlanChains(site Site) []Chain {
-	from, to := "", ""
-	if site.PeerIP != "" {
-		from, to = "ip saddr "+site.PeerIP+" ", "ip daddr "+site.PeerIP+" "
-	}
-	return []Chain{
-		{Hook: "prerouting", Priority: "raw", Rules: []string{from + "udp dport 8472 drop"}},
-		{Hook: "output", Priority: "raw", Rules: []string{to + "udp dport 8472 drop"}},
-	}
-}
-
-// dnsChains drops answers as they leave the pod and questions after address translation, so that both the ClusterIP and
-// the pods' own addresses are dead. The kubelet's health checks use other ports.
-func dnsChains(site Site) []Chain {
-	if len(site.DNSPodIPs) == 0 {
+	const tunnel = "udp dport 8472 drop"
+	var rule string
+	switch {
+	case site.Node == site.Broken.Node && site.Peer.IP != "":
+		rule = "ip saddr " + site.Peer.IP + " " + tunnel
+	case site.Node == site.Broken.Node:
+		rule = tunnel
+	case site.Node == site.Peer.Node || site.Peer.Node == "":
+		rule = "ip saddr " + site.Broken.IP + " " + tunnel
+	default:
 		return nil
 	}
-	ips := slices.Sorted(slices.Values(site.DNSPodIPs))
-	pods := "{ " + strings.Join(ips, ", ") + " }"
+	return []Chain{{Hook: "prerouting", Priority: "raw", Rules: []string{rule}}}
+}
+
+// dnsChains drops the answers of every DNS server in the pod network as they leave its pod, and questions of pods on
+// their way: by port and not by CoreDNS's addresses, which change when its pods move. Health checks use other ports.
+func dnsChains(Site) []Chain {
+	const pods = layout.PodCIDR
 	return []Chain{
 		{Hook: "prerouting", Priority: "raw", Rules: []string{
 			"ip saddr " + pods + " udp sport 53 drop", "ip saddr " + pods + " tcp sport 53 drop",
 		}},
-		{Hook: "postrouting", Priority: "raw", Rules: []string{
+		{Hook: "forward", Priority: "raw", Rules: []string{
 			"ip daddr " + pods + " udp dport 53 drop", "ip daddr " + pods + " tcp dport 53 drop",
 		}},
 	}
@@ -121,28 +129,33 @@ func (f Fault) Usage() string {
 	return f.Name + map[Target]string{Everywhere: "", Node: " NODE", NodePeer: " NODE [PEER]"}[f.Target]
 }
 
-// TableName is the nftables table of a fault (family inet).
-func (f Fault) TableName(peer string) string {
+// TableName is the nftables table (family inet) of a fault in force.
+func (f Fault) TableName(node, peer string) string {
 	name := "lab-fault-" + f.Name
-	if peer != "" {
-		name += "-" + peer
+	for _, part := range []string{node, peer} {
+		if part != "" {
+			name += "-" + part
+		}
 	}
 	return name
 }
 
-// BreakScript is the nftables script that puts the fault into force on one node, whether it already is or not. It is
-// empty for a fault without rules.
-func (f Fault) BreakScript(peer string, site Site) string {
+// BreakScript is the nftables script that puts the fault into force on one node, whether it already is or not.
+func (f Fault) BreakScript(site Site) string {
 	var script strings.Builder
 	for _, table := range f.Deletes {
-		fmt.Fprintf(&script, "table %s\ndelete table %s\n", table, table)
+		script.WriteString(deleteTable(table))
 	}
 	if f.Chains == nil {
 		return script.String()
 	}
-	script.WriteString(f.HealScript(peer))
-	fmt.Fprintf(&script, "table inet %s {\n", f.TableName(peer))
-	for _, chain := range f.Chains(site) {
+	script.WriteString(f.HealScript(site))
+	chains := f.Chains(site)
+	if len(chains) == 0 {
+		return script.String()
+	}
+	fmt.Fprintf(&script, "table inet %s {\n", f.TableName(site.Broken.Node, site.Peer.Node))
+	for _, chain := range chains {
 		fmt.Fprintf(&script, "  chain %s {\n    type filter hook %s priority %s; policy accept;\n", chain.Hook, chain.Hook, chain.Priority)
 		for _, rule := range chain.Rules {
 			fmt.Fprintf(&script, "    %s\n", rule)
@@ -153,11 +166,13 @@ func (f Fault) BreakScript(peer string, site Site) string {
 	return script.String()
 }
 
-// HealScript removes the fault's rules on one node, whether they are there or not (nftables deletes no table that is not
-// there, hence the line that adds it first).
-func (f Fault) HealScript(peer string) string {
+// HealScript removes the fault's rules on one node, whether they are there or not; empty for a fault without rules.
+func (f Fault) HealScript(site Site) string {
 	if f.Chains == nil {
 		return ""
 	}
-	return fmt.Sprintf("table inet %s\ndelete table inet %s\n", f.TableName(peer), f.TableName(peer))
+	return deleteTable("inet " + f.TableName(site.Broken.Node, site.Peer.Node))
 }
+
+// deleteTable adds the table first, for nftables fails to delete one that is not there.
+func deleteTable(table string) string { return "table " + table + "\ndelete table " + table + "\n" }

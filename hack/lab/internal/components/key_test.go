@@ -1,0 +1,106 @@
+package components
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+func TestKeyChangesWithWhatIsBuilt(t *testing.T) {
+	source := t.TempDir()
+	dir := filepath.Join(source, "components", "etcd")
+	write := func(name, content string) {
+		t.Helper()
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	family := Family{Name: "etcd"}
+	key := func() string {
+		t.Helper()
+		k, err := family.Key(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	write("go.mod", "module a\n")
+	write("go.sum", "b")
+	first := key()
+	if again := key(); again != first {
+		t.Errorf("the same input has keys %s and %s", first, again)
+	}
+	seen := map[string]string{first: "before"}
+	for _, step := range []struct {
+		what   string
+		change func()
+	}{
+		{"go.mod", func() { write("go.mod", "module c\n") }},
+		{"go.sum", func() { write("go.sum", "d") }},
+		{"a source file", func() { write("main.go", "package main\n") }},
+		{"flags", func() { family.LDFlags = "-X a.b=c" }},
+	} {
+		step.change()
+		if k := key(); seen[k] != "" {
+			t.Errorf("after changing %s the key is that of %s", step.what, seen[k])
+		} else {
+			seen[k] = step.what
+		}
+	}
+}
+
+// The version in the table is stamped into binaries; it has to be the one that go.mod builds.
+func TestVersionsAgreeWithGoMod(t *testing.T) {
+	for _, family := range Families() {
+		if family.Module == "" {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join("..", "..", "components", family.Name, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := regexp.MustCompile(`(?m)^\s*(?:require )?` + regexp.QuoteMeta(family.Module) + ` (\S+)`).FindSubmatch(content)
+		if line == nil || string(line[1]) != family.Version {
+			t.Errorf("%s: go.mod requires %q of %s, the table says %s", family.Name, line, family.Module, family.Version)
+		}
+	}
+}
+
+func TestEnvtestSelection(t *testing.T) {
+	var names []string
+	for _, family := range Families() {
+		for _, binary := range family.Binaries {
+			if Envtest.wants(binary.Name) {
+				names = append(names, binary.Name)
+			}
+			if !All.wants(binary.Name) {
+				t.Errorf("all lacks %s", binary.Name)
+			}
+		}
+	}
+	if len(names) != len(envtestBinaries) {
+		t.Errorf("envtest selects %v, want %v", names, envtestBinaries)
+	}
+}
+
+func TestCacheDir(t *testing.T) {
+	t.Setenv("HOME", "/home/me")
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("NETLADDER_CACHE", "")
+	for _, step := range []struct{ name, value, want string }{
+		{"", "", "/home/me/.cache/netladder"},
+		{"XDG_CACHE_HOME", "/xdg", "/xdg/netladder"},
+		{"NETLADDER_CACHE", "/mine", "/mine"},
+	} {
+		if step.name != "" {
+			t.Setenv(step.name, step.value)
+		}
+		if got, err := CacheDir(); err != nil || got != step.want {
+			t.Errorf("with %s: %s, %v; want %s", step.name, got, err, step.want)
+		}
+	}
+}
