@@ -4,6 +4,7 @@
 package diagnosis
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -16,8 +17,6 @@ type pair struct {
 	node, echoUID string
 	// second is true for the second IP family of a node.
 	second bool
-	// listed is true once a report has an entry about this pair.
-	listed bool
 }
 
 // countPairs is how many pairs a group has, provided that its rows are as the
@@ -51,15 +50,38 @@ func assignedPairs(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup) [
 	return pairs
 }
 
-// findPair returns the pair with a key, nil if there is none. Groups are
-// small; comparing costs less than an index.
-func findPair(pairs []pair, key string) *pair {
-	for i := range pairs {
-		if pairs[i].key == key {
-			return &pairs[i]
+// findPair returns the pair of a group with a key. In a mesh, whose groups
+// are many and large when it breaks, it makes none of the others.
+func findPair(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup, key string) (pair, bool) {
+	if g.Kind.IsMesh() {
+		return findMeshPair(spec, g, key)
+	}
+	for _, p := range assignedPairs(spec, g) {
+		if p.key == key {
+			return p, true
 		}
 	}
-	return nil
+	return pair{}, false
+}
+
+func findMeshPair(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup, key string) (pair, bool) {
+	name, family, ok := strings.Cut(key, "/")
+	if !ok {
+		return pair{}, false
+	}
+	for _, m := range g.Members {
+		if m < 0 || int(m) >= len(spec.Nodes) || spec.Nodes[m].Name != name {
+			continue
+		}
+		n := &spec.Nodes[m]
+		for i, text := range n.EchoIPs {
+			ip, err := netip.ParseAddr(text)
+			if err == nil && ip.Unmap().Is4() == (family == "IPv4") && v1alpha1.MeshPairKey(name, ip.Unmap()) == key {
+				return pair{key: key, node: name, echoUID: n.EchoUID, second: i > 0}, true
+			}
+		}
+	}
+	return pair{}, false
 }
 
 // display names a target for people: a mesh target by its node, with the

@@ -106,15 +106,13 @@ type claim struct {
 	basis basis
 	// n is the number of assigned pairs.
 	n int
-	// pairs are made only where the report lists any.
-	pairs []pair
 	// listed are the entries about pairs that are assigned now.
 	listed []listed
 }
 
 // listed is one believed entry of a report.
 type listed struct {
-	pair  *pair
+	pair  pair
 	entry *v1alpha1.PairStatus
 }
 
@@ -197,6 +195,16 @@ func (j *judge) consistent(c *claim) bool {
 	return c.match(spec, status)
 }
 
+// lists is true if the report has an entry about a pair.
+func (c *claim) lists(key string) bool {
+	for i := range c.listed {
+		if c.listed[i].pair.key == key {
+			return true
+		}
+	}
+	return false
+}
+
 // match finds the pairs of the entries about this group and compares their
 // numbers with the counts.
 func (c *claim) match(spec *v1alpha1.ProbeAssignmentSpec, status *v1alpha1.ProbeAssignmentStatus) bool {
@@ -206,18 +214,14 @@ func (c *claim) match(spec *v1alpha1.ProbeAssignmentSpec, status *v1alpha1.Probe
 		if e.Group != c.group.Key {
 			continue
 		}
-		if c.pairs == nil {
-			c.pairs = assignedPairs(spec, c.group)
-		}
-		p := findPair(c.pairs, e.Target)
+		p, ok := findPair(spec, c.group, e.Target)
 		switch {
-		case p == nil && c.basis == basisEarlier:
-			// This pair left the assignment, and its result goes with it.
-		case p == nil || p.listed:
+		case ok && c.lists(p.key), !ok && c.basis == basisCurrent:
 			return false
-		default:
-			p.listed = true
+		case ok:
 			c.listed = append(c.listed, listed{pair: p, entry: e})
+		default:
+			// This pair left the assignment, and its result goes with it.
 		}
 		switch e.State {
 		case v1alpha1.StateFailing:

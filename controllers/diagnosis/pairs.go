@@ -89,12 +89,12 @@ func (t *tally) unattempted(src *source, n int) {
 // entry judges one pair that a report lists.
 func (j *judge) entry(t *tally, c *claim, l *listed) {
 	b := bad{
-		source: c.src.name, pair: l.pair, state: l.entry.State,
+		source: c.src.name, pair: &l.pair, state: l.entry.State,
 		verdict: l.entry.Verdict, evidence: l.entry.Evidence,
 	}
 	m := c.src.mask
 	if !m.active() {
-		m = j.targetMask(l.pair, c.src.report.SeenAt)
+		m = j.targetMask(&l.pair, c.src.report.SeenAt)
 	}
 	switch {
 	case b.state == v1alpha1.StateFailing:
@@ -215,15 +215,12 @@ func (t *tally) failedUnseen() bool {
 // excusable counts the assigned pairs that are not listed and whose target
 // excuses bad results, with one of the excuses.
 func (j *judge) excusable(c *claim) (int, mask) {
-	if c.pairs == nil {
-		c.pairs = assignedPairs(&c.src.report.Assignment.Spec, c.group)
-	}
 	n, why := 0, mask{}
-	for i := range c.pairs {
-		if c.pairs[i].listed {
+	for _, p := range assignedPairs(&c.src.report.Assignment.Spec, c.group) {
+		if c.lists(p.key) {
 			continue
 		}
-		if m := j.targetMask(&c.pairs[i], c.src.report.SeenAt); m.active() {
+		if m := j.targetMask(&p, c.src.report.SeenAt); m.active() {
 			n, why = n+1, m
 		}
 	}

@@ -68,16 +68,11 @@ func compareWorst(a, b *worst) int {
 func (t *tally) addWorst(b *bad) {
 	verdict := verdictOf(b.verdict)
 	w := worst{rank: rankOf(b.state), strength: strengthOf(verdict), since: b.since}
-	w.show.Source = b.source
-	if len(t.worst) == maxWorstOfPath {
-		last := &t.worst[maxWorstOfPath-1]
-		// Only a tie needs the names, which cost more to make.
-		if cmp.Or(cmp.Compare(w.rank, last.rank), cmp.Compare(w.strength, last.strength), w.since.Compare(last.since)) > 0 {
-			return
-		}
+	w.show.Source, w.show.Target = b.source, b.pair.display(t.protocol)
+	at := len(t.worst)
+	for at > 0 && compareWorst(&w, &t.worst[at-1]) < 0 {
+		at--
 	}
-	w.show.Target = b.pair.display(t.protocol)
-	at, _ := slices.BinarySearchFunc(t.worst, &w, func(e worst, target *worst) int { return compareWorst(&e, target) })
 	if at == maxWorstOfPath {
 		return
 	}
