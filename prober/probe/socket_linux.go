@@ -172,6 +172,10 @@ func (s *sock) awaitConnect() *fault {
 		queue := s.errorQueue()
 		errno, optErr := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		switch {
+		case len(queue) == 0 && (unix.Errno(errno) == unix.ECONNRESET || unix.Errno(errno) == unix.EPIPE):
+			// Connected, and reset before we looked: a reset of the handshake
+			// itself is ECONNREFUSED. Whoever writes or reads will see it.
+			return nil
 		case len(queue) > 0 || errno != 0:
 			f := s.fault(faultRemote, "connect", unix.Errno(errno))
 			f.queue = queue
