@@ -1,0 +1,176 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// maxFailingPairs bounds netladder_failing_pair over all checks.
+const maxFailingPairs = 100
+
+// collector exports what the leader's world is at the moment of the scrape.
+// Series need no bookkeeping: what is not there any more is not exported.
+type collector struct {
+	world atomic.Pointer[world]
+
+	state, pairs, failing, dropped, nodes *prometheus.Desc
+}
+
+func newCollector() *collector {
+	path := []string{"check_namespace", "check", "path"}
+	with := func(more ...string) []string { return append(slices.Clone(path), more...) }
+	return &collector{
+		state: prometheus.NewDesc("netladder_path_state",
+			"1 for the state that a path is in, 0 for the others.", with("expect", "severity", "state"), nil),
+		pairs: prometheus.NewDesc("netladder_path_pairs",
+			"How many pairs of source and target of a path are in each state.", with("state"), nil),
+		failing: prometheus.NewDesc("netladder_failing_pair",
+			"1 for a pair that fails; at most 100 in all.", with("source_node", "target", "verdict"), nil),
+		dropped: prometheus.NewDesc("netladder_failing_pairs_dropped",
+			"Failing pairs that netladder_failing_pair does not show.", nil, nil),
+		nodes: prometheus.NewDesc("netladder_plan_nodes", "Nodes with a prober.", nil, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{c.state, c.pairs, c.failing, c.dropped, c.nodes} {
+		ch <- desc
+	}
+}
+
+// Collect implements prometheus.Collector. Only the leader has a world, and a
+// controller that is not exports nothing, so that no two contradict.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	w := c.world.Load()
+	if w == nil {
+		return
+	}
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	judged, probers := w.forMetrics()
+	failing, shown := 0, 0
+	for _, check := range judged {
+		for i := range check.status.Paths {
+			path := &check.status.Paths[i]
+			expect, severity, ok := declared(check.object, path.Name)
+			if !ok {
+				continue
+			}
+			labels := []string{check.object.Namespace, check.object.Name, path.Name}
+			with := func(more ...string) []string { return append(slices.Clone(labels), more...) }
+			for _, state := range states() {
+				gauge(c.state, oneIf(state == path.State), with(expect, severity, string(state))...)
+				gauge(c.pairs, float64(count(path.Pairs, state)), with(string(state))...)
+			}
+			failing += int(path.Pairs.Failing)
+			for _, pair := range failingPairs(path) {
+				if shown < maxFailingPairs {
+					shown++
+					gauge(c.failing, 1, with(valid(pair.Source), valid(pair.Target), valid(string(pair.Verdict)))...)
+				}
+			}
+		}
+	}
+	gauge(c.dropped, float64(max(failing-shown, 0)))
+	gauge(c.nodes, float64(probers))
+}
+
+// failingPairs are those of a path's worst pairs that fail, each once.
+func failingPairs(path *v1alpha1.PathStatus) []v1alpha1.WorstPair {
+	type series struct {
+		source, target string
+		verdict        v1alpha1.Verdict
+	}
+	seen := map[series]bool{}
+	return slices.DeleteFunc(slices.Clone(path.WorstPairs), func(p v1alpha1.WorstPair) bool {
+		s := series{p.Source, p.Target, p.Verdict}
+		drop := p.State != v1alpha1.StateFailing || seen[s]
+		seen[s] = seen[s] || !drop
+		return drop
+	})
+}
+
+// forMetrics returns the checks that were judged, sorted, and how many nodes
+// have a prober.
+func (w *world) forMetrics() (judged []check, probers int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, known := range w.checks {
+		if known.status != nil {
+			judged = append(judged, *known)
+		}
+	}
+	for _, n := range w.nodes {
+		if n.planned != nil && n.planned.Prober {
+			probers++
+		}
+	}
+	slices.SortFunc(judged, func(a, b check) int {
+		return strings.Compare(sortKey(a.object), sortKey(b.object))
+	})
+	return judged, probers
+}
+
+func sortKey(c *v1alpha1.ConnectivityCheck) string {
+	return types.NamespacedName{Namespace: c.Namespace, Name: c.Name}.String()
+}
+
+// declared is what a check says about a path that a status names; false if it
+// has no such path any more.
+func declared(c *v1alpha1.ConnectivityCheck, name string) (expect, severity string, ok bool) {
+	for i := range c.Spec.Paths {
+		path := &c.Spec.Paths[i]
+		if path.Name != name {
+			continue
+		}
+		severity := c.Spec.Severity
+		if path.Severity != nil {
+			severity = *path.Severity
+		}
+		return string(path.Expect), string(severity), true
+	}
+	return "", "", false
+}
+
+func states() []v1alpha1.State {
+	return []v1alpha1.State{
+		v1alpha1.StatePending, v1alpha1.StatePassing, v1alpha1.StateDegraded, v1alpha1.StateFailing, v1alpha1.StateUnknown,
+	}
+}
+
+func count(pairs v1alpha1.PairCounts, state v1alpha1.State) int32 {
+	switch state {
+	case v1alpha1.StatePending:
+		return pairs.Pending
+	case v1alpha1.StatePassing:
+		return pairs.Passing
+	case v1alpha1.StateDegraded:
+		return pairs.Degraded
+	case v1alpha1.StateFailing:
+		return pairs.Failing
+	default:
+		return pairs.Unknown
+	}
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// valid is a string that may be a label's value: what probers report may be
+// anything.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

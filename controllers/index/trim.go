@@ -1,0 +1,92 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package index
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+)
+
+// Trim cuts an object down to what the controller reads, in place. It is the
+// transform of the informer caches: on a large cluster what it drops is most
+// of the memory. Objects of kinds it does not know lose only what nobody
+// reads. Anything else, such as a tombstone, is returned as it is.
+func Trim(in any) (any, error) {
+	object, err := meta.Accessor(in)
+	if err != nil {
+		return in, nil //nolint:nilerr // tombstones have no metadata and pass
+	}
+	object.SetManagedFields(nil)
+	object.SetAnnotations(nil)
+	switch o := in.(type) {
+	case *corev1.Node:
+		trimNode(o)
+	case *corev1.Pod:
+		trimPod(o)
+	case *corev1.Service:
+		trimService(o)
+	case *discoveryv1.EndpointSlice:
+		trimEndpointSlice(o)
+	case *appsv1.DaemonSet:
+		// Only the generation is watched: repairs apply the whole template.
+		o.Spec, o.Status = appsv1.DaemonSetSpec{}, appsv1.DaemonSetStatus{}
+	}
+	return in, nil
+}
+
+func trimNode(n *corev1.Node) {
+	n.Spec = corev1.NodeSpec{}
+	n.OwnerReferences, n.Finalizers = nil, nil
+	var ready []corev1.NodeCondition
+	for i := range n.Status.Conditions {
+		if c := &n.Status.Conditions[i]; c.Type == corev1.NodeReady {
+			// Without the heartbeat time, so that a heartbeat changes nothing.
+			ready = []corev1.NodeCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
+		}
+	}
+	n.Status = corev1.NodeStatus{Conditions: ready}
+}
+
+func trimPod(p *corev1.Pod) {
+	p.Spec = corev1.PodSpec{NodeName: p.Spec.NodeName}
+	p.OwnerReferences, p.Finalizers = nil, nil
+	status := corev1.PodStatus{Phase: p.Status.Phase, PodIPs: p.Status.PodIPs}
+	for i := range p.Status.Conditions {
+		if c := &p.Status.Conditions[i]; c.Type == corev1.PodReady {
+			status.Conditions = []corev1.PodCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
+		}
+	}
+	for i := range p.Status.ContainerStatuses {
+		if running := p.Status.ContainerStatuses[i].State.Running; running != nil {
+			status.ContainerStatuses = append(status.ContainerStatuses, corev1.ContainerStatus{
+				Name:  p.Status.ContainerStatuses[i].Name,
+				State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: running.StartedAt}},
+			})
+		}
+	}
+	p.Status = status
+}
+
+func trimService(s *corev1.Service) {
+	s.Labels, s.OwnerReferences, s.Finalizers = nil, nil, nil
+	s.Spec = corev1.ServiceSpec{
+		Type: s.Spec.Type, ClusterIP: s.Spec.ClusterIP, ClusterIPs: s.Spec.ClusterIPs, Ports: s.Spec.Ports,
+	}
+	s.Status = corev1.ServiceStatus{}
+}
+
+func trimEndpointSlice(s *discoveryv1.EndpointSlice) {
+	s.OwnerReferences, s.Finalizers = nil, nil
+	if name, ok := s.Labels[discoveryv1.LabelServiceName]; ok {
+		s.Labels = map[string]string{discoveryv1.LabelServiceName: name}
+	} else {
+		s.Labels = nil
+	}
+	for i := range s.Endpoints {
+		e := &s.Endpoints[i]
+		s.Endpoints[i] = discoveryv1.Endpoint{Addresses: e.Addresses, Conditions: e.Conditions}
+	}
+}

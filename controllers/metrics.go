@@ -1,0 +1,61 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the controller: what it did, counted as it happens, and what the
+// world is, computed when somebody asks (collect.go).
+type metrics struct {
+	writes   *prometheus.CounterVec
+	plan     prometheus.Histogram
+	dropped  prometheus.Counter
+	snapshot *collector
+}
+
+func newMetrics() *metrics {
+	return &metrics{
+		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "netladder_api_writes_total",
+			Help: "Writes to the Kubernetes API by kind: assignment, check_status, event, install.",
+		}, []string{"object"}),
+		plan: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "netladder_plan_duration_seconds",
+			Help:    "How long one step of planning took: taking in one object, or making one node's assignment.",
+			Buckets: prometheus.ExponentialBuckets(1e-5, 10, 7),
+		}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "netladder_events_dropped_total",
+			Help: "Events that were not sent because too many waited for the write budget.",
+		}),
+		snapshot: newCollector(),
+	}
+}
+
+// register returns a function that takes the metrics out again.
+func (m *metrics) register(registry prometheus.Registerer) (unregister func(), err error) {
+	var done []prometheus.Collector
+	unregister = func() {
+		for _, c := range done {
+			registry.Unregister(c)
+		}
+	}
+	for _, c := range []prometheus.Collector{m.writes, m.plan, m.dropped, m.snapshot} {
+		if err := registry.Register(c); err != nil {
+			unregister()
+			return nil, err
+		}
+		done = append(done, c)
+	}
+	return unregister, nil
+}
+
+func (m *metrics) wrote(kind string) { m.writes.WithLabelValues(kind).Inc() }
+
+// planned is deferred with the time at which the planning started.
+func (m *metrics) planned(start time.Time) { m.plan.Observe(time.Since(start).Seconds()) }

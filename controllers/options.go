@@ -1,0 +1,161 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/rest"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// Options of the controller process.
+type Options struct {
+	// RESTConfig of the cluster; nil means the pod's own, or KUBECONFIG and
+	// ~/.kube/config outside of a cluster.
+	RESTConfig *rest.Config
+
+	// Namespace Netladder is installed in: the controller's own. Checks there
+	// may aim at anything. Required.
+	Namespace string
+
+	// Image of the prober and echo DaemonSets, normally the controller's own.
+	// Required.
+	Image string
+
+	// ImagePullPolicy of the DaemonSets: Always, IfNotPresent or Never. Empty
+	// is Kubernetes' default for the image's tag.
+	ImagePullPolicy corev1.PullPolicy
+
+	// ImagePullSecrets of the DaemonSets: names of Secrets in Namespace.
+	ImagePullSecrets []string
+
+	// DeploymentName is the name of the controller's own Deployment in
+	// Namespace. It owns what the controller installs, so that deleting it
+	// uninstalls the probers. Required, and it must exist.
+	DeploymentName string
+
+	// NodeSelector restricts the DaemonSets to nodes with these labels. Empty
+	// means every Linux node.
+	NodeSelector map[string]string
+
+	// PriorityClassName of the DaemonSets. Empty is the cluster's default.
+	PriorityClassName string
+
+	// ProberResources and EchoResources of the containers; what is not set
+	// here comes from DefaultProberResources and DefaultEchoResources, nil
+	// lists as a whole.
+	ProberResources, EchoResources corev1.ResourceRequirements
+
+	// LeaderElection by a Lease in Namespace. Without it there must be at most
+	// one controller in the cluster, for example on a developer's machine.
+	LeaderElection bool
+
+	// MetricsBindAddress is where /metrics is served, for example ":8443".
+	// Empty or "0" serves no metrics.
+	MetricsBindAddress string
+
+	// MetricsInsecure serves metrics by plain HTTP to everybody, for labs.
+	// Otherwise they are served by HTTPS, with a self-signed certificate if
+	// MetricsCertDir is empty, to those who may "get" the URL /metrics.
+	MetricsInsecure bool
+
+	// MetricsCertDir is a directory with tls.crt and tls.key.
+	MetricsCertDir string
+
+	// HealthProbeBindAddress is where /healthz and /readyz are served, for
+	// example ":8081". Empty or "0" serves none.
+	HealthProbeBindAddress string
+
+	// AssignmentSizeLimit of one ProbeAssignment's spec as JSON, in bytes. 0
+	// means 64 KiB.
+	AssignmentSizeLimit int
+}
+
+// DefaultProberResources of a prober: room for some hundred probes a second.
+func DefaultProberResources() corev1.ResourceRequirements { return resources("10m", "32Mi", "128Mi") }
+
+// DefaultEchoResources of an echo pod.
+func DefaultEchoResources() corev1.ResourceRequirements { return resources("5m", "16Mi", "64Mi") }
+
+// resources without a CPU limit: throttling would look like a slow network.
+func resources(cpu, memory, memoryLimit string) corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{
+			corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory),
+		},
+		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(memoryLimit)},
+	}
+}
+
+// Validate says everything that is wrong with the options, in one error whose
+// parts name the fields.
+func (o *Options) Validate() error {
+	var problems []error
+	label := func(field, value string) {
+		for _, problem := range validation.IsDNS1123Label(value) {
+			problems = append(problems, fmt.Errorf("%s %q: %s", field, value, problem))
+		}
+	}
+	subdomain := func(field, value string) {
+		for _, problem := range validation.IsDNS1123Subdomain(value) {
+			problems = append(problems, fmt.Errorf("%s %q: %s", field, value, problem))
+		}
+	}
+	label("Namespace", o.Namespace)
+	subdomain("DeploymentName", o.DeploymentName)
+	if o.Image == "" {
+		problems = append(problems, errors.New("Image must be set: the image of the probers and echo pods"))
+	}
+	switch o.ImagePullPolicy {
+	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
+	default:
+		problems = append(problems, fmt.Errorf("ImagePullPolicy %q: must be Always, IfNotPresent or Never", o.ImagePullPolicy))
+	}
+	for _, secret := range o.ImagePullSecrets {
+		subdomain("ImagePullSecrets", secret)
+	}
+	if o.PriorityClassName != "" {
+		subdomain("PriorityClassName", o.PriorityClassName)
+	}
+	for key, value := range o.NodeSelector {
+		for _, problem := range append(validation.IsQualifiedName(key), validation.IsValidLabelValue(value)...) {
+			problems = append(problems, fmt.Errorf("NodeSelector %s=%s: %s", key, value, problem))
+		}
+	}
+	if o.AssignmentSizeLimit < 0 {
+		problems = append(problems, fmt.Errorf("AssignmentSizeLimit %d: must not be negative", o.AssignmentSizeLimit))
+	}
+	return errors.Join(problems...)
+}
+
+// withDefaults fills what may be left empty.
+func (o Options) withDefaults() Options {
+	o.ProberResources = defaultResources(o.ProberResources, DefaultProberResources())
+	o.EchoResources = defaultResources(o.EchoResources, DefaultEchoResources())
+	o.NodeSelector = maps.Clone(o.NodeSelector)
+	if o.MetricsBindAddress == "" {
+		o.MetricsBindAddress = "0" // where empty would mean a default port
+	}
+	return o
+}
+
+func defaultResources(r, defaults corev1.ResourceRequirements) corev1.ResourceRequirements {
+	if r.Requests == nil {
+		r.Requests = defaults.Requests
+	}
+	if r.Limits == nil {
+		r.Limits = defaults.Limits
+	}
+	return r
+}
+
+// names of what is shared by all controllers of one installation.
+const leaseName = v1alpha1.FieldOwnerController

@@ -1,0 +1,34 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+// What the controller may do, and nothing else. controller-gen makes
+// config/rbac/role.yaml from it.
+//
+// What is planned and judged, in all namespaces:
+// +kubebuilder:rbac:groups="",resources=nodes;services,verbs=get;list;watch
+// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
+// +kubebuilder:rbac:groups=netladder.io,resources=connectivitychecks,verbs=get;list;watch
+// +kubebuilder:rbac:groups=netladder.io,resources=connectivitychecks/status,verbs=patch
+// +kubebuilder:rbac:groups=netladder.io,resources=probeassignments,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+//
+// What is installed, in Netladder's own namespace:
+// +kubebuilder:rbac:groups="",namespace=netladder-system,resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",namespace=netladder-system,resources=configmaps,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups="",namespace=netladder-system,resources=configmaps,resourceNames=netladder-fleet,verbs=patch
+// +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=daemonsets,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=daemonsets,resourceNames=netladder-prober;netladder-echo,verbs=patch
+// +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=deployments,resourceNames=netladder-controller,verbs=get
+//
+// Leader election:
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=netladder-system,resources=leases,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=netladder-system,resources=leases,resourceNames=netladder-controller,verbs=get;update
+//
+// The election tells of itself by events of the old kind:
+// +kubebuilder:rbac:groups="",namespace=netladder-system,resources=events,verbs=create;patch
+//
+// Who asks for metrics, and whether they may:
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create

@@ -1,0 +1,83 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	apply "github.com/netladder/netladder/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis"
+	"github.com/netladder/netladder/controllers/status"
+)
+
+// reporter says in each check's status what its paths are. The request is the
+// key of a check.
+type reporter struct {
+	reader client.Reader
+	writer *writer
+	world  *world
+	events *announcer
+}
+
+// Reconcile judges one check, and persists what changed.
+func (r *reporter) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	var object v1alpha1.ConnectivityCheck
+	found, err := get(ctx, r.reader, req.NamespacedName, &object)
+	if err != nil || !found {
+		return reconcile.Result{}, err
+	}
+	input, ok := r.world.diagnosisInput(req.NamespacedName)
+	if !ok || input.Check.UID != object.UID {
+		return reconcile.Result{}, nil // the observer has yet to see it and asks again
+	}
+	judged := *input.Check
+	judged.Status = object.Status // as last persisted
+	input.Check, input.Previous = &judged, object.Status
+	summary := diagnosis.Summarize(input)
+	next := status.For(&judged, summary, input.Now)
+	writtenAt := r.world.judged(req.NamespacedName, &next)
+
+	due, changed := status.Due(object.Status, next, writtenAt)
+	if !changed || input.Now.Before(due) {
+		return reconcile.Result{RequeueAfter: until(earliest(due, summary.Deadline), input.Now)}, nil
+	}
+	if err := r.write(ctx, &judged, next); err != nil {
+		// A check that was deleted meanwhile needs no status.
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	r.world.statusWritten(req.NamespacedName)
+	r.events.announce(ctx, &judged, status.Events(object.Status, next))
+	log.FromContext(ctx).V(1).Info("Reported", "check", req.NamespacedName, "summary", next.Summary)
+	return reconcile.Result{RequeueAfter: until(summary.Deadline, input.Now)}, nil
+}
+
+// earliest of two times, of which zero means never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func (r *reporter) write(ctx context.Context, check *v1alpha1.ConnectivityCheck, next v1alpha1.ConnectivityCheckStatus) error {
+	s, err := convert[apply.ConnectivityCheckStatusApplyConfiguration](next)
+	if err != nil {
+		return err
+	}
+	// The UID keeps the status of a deleted check from a new one of its name.
+	object := apply.ConnectivityCheck(check.Name, check.Namespace).WithUID(check.UID).WithStatus(s)
+	if err := r.writer.applyStatus(ctx, writeCheckStatus, object); err != nil {
+		return fmt.Errorf("applying the status of ConnectivityCheck %s: %w",
+			types.NamespacedName{Namespace: check.Namespace, Name: check.Name}, err)
+	}
+	return nil
+}

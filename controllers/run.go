@@ -1,0 +1,170 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/plan"
+)
+
+// stopTimeout is how long writes under way may take when the process stops.
+const stopTimeout = 10 * time.Second
+
+// Run is the controller process: it returns when the context ends, nil then,
+// or when it cannot go on, as when it lost its lease. The process must end
+// after that. The logger is the context's.
+func Run(ctx context.Context, o Options) error {
+	if err := o.Validate(); err != nil {
+		return fmt.Errorf("options of the controller: %w", err)
+	}
+	if o.RESTConfig == nil {
+		restConfig, err := clientconfig.GetConfig()
+		if err != nil {
+			return fmt.Errorf("finding the API server: %w", err)
+		}
+		o.RESTConfig = restConfig
+	}
+	return run(ctx, o.withDefaults(), clock.RealClock{}, crmetrics.Registry)
+}
+
+func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus.Registerer) error {
+	w := newWorld(c, plan.Settings{Namespace: o.Namespace, SizeLimit: o.AssignmentSizeLimit})
+	mgr, err := newManager(ctx, o, w)
+	if err != nil {
+		return err
+	}
+	m := newMetrics()
+	unregister, err := m.register(registry)
+	if err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	defer unregister()
+	if err := addIndexes(ctx, mgr); err != nil {
+		return err
+	}
+	if err := addControllers(mgr, o, w, m, c); err != nil {
+		return err
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("running the controllers: %w", err)
+	}
+	return nil
+}
+
+// newManager makes a manager without controllers.
+func newManager(ctx context.Context, o Options, w *world) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("making the scheme: %w", err)
+	}
+	mgr, err := manager.New(rest.CopyConfig(o.RESTConfig), manager.Options{
+		Scheme: scheme,
+		Logger: log.FromContext(ctx),
+		Cache:  cacheOptions(o.Namespace, watchErrors(w)),
+		// A reconcile that follows a write must not compare with the past.
+		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
+		Metrics:                       metricsOptions(o),
+		HealthProbeBindAddress:        o.HealthProbeBindAddress,
+		LeaderElection:                o.LeaderElection,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       o.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       ptr.To(stopTimeout),
+		// Names are unique within a process, of which tests start several in one.
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the manager: %w", err)
+	}
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+		return nil, fmt.Errorf("adding health checks: %w", err)
+	}
+	return mgr, nil
+}
+
+func metricsOptions(o Options) metricsserver.Options {
+	options := metricsserver.Options{BindAddress: o.MetricsBindAddress, CertDir: o.MetricsCertDir}
+	if !o.MetricsInsecure {
+		options.SecureServing = true
+		options.FilterProvider = scrapeFilter(clock.RealClock{})
+	}
+	return options
+}
+
+// watchErrors notes when the API server could not be reached. Nobody could
+// report then, so nobody's silence counts from before.
+func watchErrors(w *world) toolscache.WatchErrorHandlerWithContext {
+	return func(ctx context.Context, r *toolscache.Reflector, err error) {
+		closed := errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
+		if !closed {
+			w.apiUnavailable()
+		}
+		toolscache.DefaultWatchErrorHandler(ctx, r, err)
+	}
+}
+
+// addControllers wires the queues together.
+func addControllers(mgr manager.Manager, o Options, w *world, m *metrics, c clock.WithTicker) error {
+	var (
+		ticks  = &inbox[observation]{}
+		nodes  = &inbox[reconcile.Request]{}
+		checks = &inbox[reconcile.Request]{}
+		start  = &inbox[reconcile.Request]{}
+		reader = mgr.GetClient()
+		writer = newWriter(mgr.GetClient(), m)
+		events = newAnnouncer(mgr.GetEventRecorder(v1alpha1.FieldOwnerController), writer, m)
+	)
+	leading := manager.RunnableFunc(func(ctx context.Context) error {
+		m.snapshot.world.Store(w)
+		defer m.snapshot.world.Store(nil)
+		<-ctx.Done()
+		return nil
+	})
+	if err := errors.Join(mgr.Add(leading), mgr.Add(events)); err != nil {
+		return fmt.Errorf("adding runnables: %w", err)
+	}
+	observe := &observer{reader: reader, world: w, metrics: m, nodes: nodes, checks: checks}
+	if err := observe.watch(mgr, ticks, builder.TypedControllerManagedBy[observation](mgr).
+		WithOptions(controllerOptions[observation](c, 1))); err != nil {
+		return err
+	}
+	if err := builder.ControllerManagedBy(mgr).Named("assign").WatchesRawSource(nodes).
+		WithOptions(controllerOptions[reconcile.Request](c, 2)).
+		Complete(&assigner{reader: reader, writer: writer, world: w, metrics: m, checks: checks}); err != nil {
+		return fmt.Errorf("adding the assigner: %w", err)
+	}
+	if err := builder.ControllerManagedBy(mgr).Named("report").WatchesRawSource(checks).
+		WithOptions(controllerOptions[reconcile.Request](c, 2)).
+		Complete(&reporter{reader: reader, writer: writer, world: w, events: events}); err != nil {
+		return fmt.Errorf("adding the reporter: %w", err)
+	}
+	install := &installer{live: mgr.GetAPIReader(), reader: reader, writer: writer, options: o}
+	return install.watch(mgr, start, builder.ControllerManagedBy(mgr).
+		WithOptions(controllerOptions[reconcile.Request](c, 1)))
+}

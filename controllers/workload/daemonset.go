@@ -1,0 +1,148 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/plan"
+)
+
+// userID of both containers: nobody in particular, and not root.
+const userID = 65532
+
+// Prober is the DaemonSet of the probers.
+func Prober(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
+	container := container(s, ComponentProber, s.Prober,
+		"--node-name=$(NODE_NAME)",
+		"--pod-uid=$(POD_UID)",
+		"--fleet-file="+FleetDir+"/"+v1alpha1.FleetFile,
+		"--metrics-bind-address=:"+strconv.Itoa(MetricsPort),
+		"--health-probe-bind-address=:"+strconv.Itoa(HealthPort),
+	).
+		WithPorts(port("metrics", MetricsPort, corev1.ProtocolTCP), port("health", HealthPort, corev1.ProtocolTCP)).
+		WithVolumeMounts(corev1ac.VolumeMount().WithName("fleet").WithMountPath(FleetDir).WithReadOnly(true)).
+		WithLivenessProbe(probe("/healthz", "health").WithPeriodSeconds(20).WithFailureThreshold(3)).
+		WithReadinessProbe(probe("/readyz", "health").WithPeriodSeconds(5).WithFailureThreshold(2))
+	// A prober may start before the fleet is known: it then uses the Service.
+	fleet := corev1ac.Volume().WithName("fleet").
+		WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(v1alpha1.FleetName).WithOptional(true))
+	spec := podSpec(s, container, 10).
+		WithServiceAccountName(v1alpha1.ProberName).
+		WithVolumes(fleet)
+	// Lets every group open ping sockets, so that no capability is needed.
+	spec.SecurityContext.WithSysctls(
+		corev1ac.Sysctl().WithName("net.ipv4.ping_group_range").WithValue("0 2147483647"))
+	return daemonSet(s, v1alpha1.ProberName, ComponentProber, spec)
+}
+
+// Echo is the DaemonSet of the echo pods. They hold no token: they only
+// answer, and whoever takes one over gains nothing in the cluster.
+func Echo(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
+	container := container(s, ComponentEcho, s.Echo,
+		"--node-name=$(NODE_NAME)",
+		"--pod-uid=$(POD_UID)",
+		"--bind-address=:"+strconv.Itoa(plan.EchoPort),
+		"--http-bind-address=:"+strconv.Itoa(EchoHTTPPort),
+	).
+		WithPorts(
+			port("echo-tcp", plan.EchoPort, corev1.ProtocolTCP),
+			port("echo-udp", plan.EchoPort, corev1.ProtocolUDP),
+			port("http", EchoHTTPPort, corev1.ProtocolTCP)).
+		WithLivenessProbe(probe("/healthz", "http").WithPeriodSeconds(20).WithFailureThreshold(3)).
+		WithReadinessProbe(probe("/healthz", "http").WithPeriodSeconds(5).WithFailureThreshold(2))
+	spec := podSpec(s, container, 5).
+		WithServiceAccountName(v1alpha1.EchoName).
+		WithAutomountServiceAccountToken(false)
+	return daemonSet(s, v1alpha1.EchoName, ComponentEcho, spec)
+}
+
+func daemonSet(s Settings, name, component string, spec *corev1ac.PodSpecApplyConfiguration) *appsv1ac.DaemonSetApplyConfiguration {
+	labels := Labels(component)
+	return appsv1ac.DaemonSet(name, s.Namespace).
+		WithLabels(labels).
+		WithOwnerReferences(s.Owner.reference()).
+		WithSpec(appsv1ac.DaemonSetSpec().
+			WithSelector(metav1ac.LabelSelector().WithMatchLabels(labels)).
+			WithUpdateStrategy(appsv1ac.DaemonSetUpdateStrategy().
+				WithType("RollingUpdate").
+				// Few at a time: every replaced pod is a blind spot for a while.
+				WithRollingUpdate(appsv1ac.RollingUpdateDaemonSet().WithMaxUnavailable(intstr.FromString("5%")))).
+			WithTemplate(corev1ac.PodTemplateSpec().WithLabels(labels).WithSpec(spec)))
+}
+
+// podSpec holds what both have in common: Pod Security "restricted", on every
+// node whatever its taints, because a node that is left out is not tested.
+func podSpec(s Settings, container *corev1ac.ContainerApplyConfiguration, grace int64) *corev1ac.PodSpecApplyConfiguration {
+	selector := map[string]string{corev1.LabelOSStable: "linux"}
+	maps.Copy(selector, s.NodeSelector)
+	spec := corev1ac.PodSpec().
+		WithContainers(container).
+		WithNodeSelector(selector).
+		WithTolerations(corev1ac.Toleration().WithOperator(corev1.TolerationOpExists)).
+		WithTerminationGracePeriodSeconds(grace).
+		WithEnableServiceLinks(false).
+		WithHostNetwork(false).
+		WithSecurityContext(corev1ac.PodSecurityContext().
+			WithRunAsNonRoot(true).WithRunAsUser(userID).WithRunAsGroup(userID).
+			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault)))
+	if s.PriorityClassName != "" {
+		spec.WithPriorityClassName(s.PriorityClassName)
+	}
+	for _, name := range slices.Sorted(slices.Values(s.ImagePullSecrets)) {
+		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(name))
+	}
+	return spec
+}
+
+func container(s Settings, component string, resources corev1.ResourceRequirements, args ...string) *corev1ac.ContainerApplyConfiguration {
+	c := corev1ac.Container().WithName(component).WithImage(s.Image).
+		WithArgs(append([]string{component}, args...)...).
+		WithEnv(
+			fieldEnv("NODE_NAME", "spec.nodeName"),
+			fieldEnv("POD_UID", "metadata.uid"),
+			fieldEnv("POD_NAMESPACE", "metadata.namespace")).
+		WithResources(corev1ac.ResourceRequirements().WithRequests(resources.Requests).WithLimits(resources.Limits)).
+		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
+		WithSecurityContext(corev1ac.SecurityContext().
+			WithAllowPrivilegeEscalation(false).
+			WithReadOnlyRootFilesystem(true).
+			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL")))
+	if s.ImagePullPolicy != "" {
+		c.WithImagePullPolicy(s.ImagePullPolicy)
+	}
+	if limit, ok := resources.Limits[corev1.ResourceMemory]; ok {
+		c.WithEnv(corev1ac.EnvVar().WithName("GOMEMLIMIT").WithValue(goMemLimit(limit)))
+	}
+	return c
+}
+
+// goMemLimit leaves a fifth of a memory limit to what the Go runtime does not
+// count, so that the garbage collector works harder before the kernel kills.
+func goMemLimit(limit resource.Quantity) string {
+	return strconv.FormatInt(limit.Value()/5*4, 10)
+}
+
+func fieldEnv(name, path string) *corev1ac.EnvVarApplyConfiguration {
+	return corev1ac.EnvVar().WithName(name).WithValueFrom(
+		corev1ac.EnvVarSource().WithFieldRef(corev1ac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath(path)))
+}
+
+func port(name string, number int32, protocol corev1.Protocol) *corev1ac.ContainerPortApplyConfiguration {
+	return corev1ac.ContainerPort().WithName(name).WithContainerPort(number).WithProtocol(protocol)
+}
+
+func probe(path, port string) *corev1ac.ProbeApplyConfiguration {
+	return corev1ac.Probe().WithHTTPGet(corev1ac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(port)))
+}

@@ -1,0 +1,73 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package workload describes what the controller installs beside itself: the
+// prober and echo DaemonSets and the fleet ConfigMap. It is pure: settings
+// in, apply configurations out.
+package workload
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// The ports of Netladder's own pods.
+const (
+	// MetricsPort of the prober.
+	MetricsPort = 8443
+	// HealthPort of the prober: /healthz and /readyz.
+	HealthPort = 8081
+	// EchoHTTPPort of the echo pods, with /healthz.
+	EchoHTTPPort = 8442
+)
+
+// The components, as in the label v1alpha1.LabelComponent.
+const (
+	ComponentProber = "prober"
+	ComponentEcho   = "echo"
+)
+
+// FleetDir is where the fleet ConfigMap is mounted in the prober.
+const FleetDir = "/etc/netladder"
+
+// Settings of the workloads.
+type Settings struct {
+	// Namespace of all objects.
+	Namespace string
+	// Owner is the Deployment of the controller: when it is deleted, the
+	// workloads are collected.
+	Owner Owner
+	// Image of both DaemonSets.
+	Image string
+	// ImagePullPolicy; empty is Kubernetes' default for the image's tag.
+	ImagePullPolicy corev1.PullPolicy
+	// ImagePullSecrets in the namespace.
+	ImagePullSecrets []string
+	// NodeSelector beside kubernetes.io/os=linux, which always applies.
+	NodeSelector map[string]string
+	// PriorityClassName of both DaemonSets; empty is the cluster's default.
+	PriorityClassName string
+	// Prober and Echo are the resources of each container.
+	Prober, Echo corev1.ResourceRequirements
+}
+
+// Owner identifies a Deployment.
+type Owner struct {
+	// Name of the Deployment.
+	Name string
+	// UID of the Deployment.
+	UID types.UID
+}
+
+func (o Owner) reference() *metav1ac.OwnerReferenceApplyConfiguration {
+	return metav1ac.OwnerReference().
+		WithAPIVersion("apps/v1").WithKind("Deployment").WithName(o.Name).WithUID(o.UID)
+}
+
+// Labels of one component's objects, and the selector of its pods.
+func Labels(component string) map[string]string {
+	return map[string]string{v1alpha1.LabelName: "netladder", v1alpha1.LabelComponent: component}
+}

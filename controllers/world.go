@@ -1,0 +1,180 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis"
+	"github.com/netladder/netladder/controllers/plan"
+)
+
+// podHold is how long a node keeps its place in the plan without a prober or
+// echo pod. Rolling a DaemonSet leaves gaps of seconds; a gap must neither
+// cost writes nor lose the history that the assignment holds.
+const podHold = 5 * time.Minute
+
+// world is what the leader knows: the plan's engine, and the facts about
+// nodes, reports and checks by which diagnosis judges. Its methods are short,
+// make no I/O and are safe for concurrent use. What they hand out is never
+// changed afterwards: a fact that changes is replaced.
+type world struct {
+	clock clock.PassiveClock
+
+	mu     sync.Mutex
+	engine *plan.Engine
+	nodes  map[string]*node
+	facts  map[string]*diagnosis.NodeFacts
+	// reports by node; each is replaced, never changed.
+	reports map[string]*diagnosis.Report
+	checks  map[types.NamespacedName]*check
+	// available is when the API server was last found again.
+	available time.Time
+}
+
+// check is one ConnectivityCheck as the leader knows it.
+type check struct {
+	object *v1alpha1.ConnectivityCheck
+	// mesh is true if a path aims at echo pods: any node may concern it.
+	mesh bool
+	// status as last judged; nil before.
+	status *v1alpha1.ConnectivityCheckStatus
+	// writtenAt is when this process last wrote the status; before it did,
+	// when it first saw the check.
+	writtenAt time.Time
+}
+
+// touched is what an observation may have changed.
+type touched struct {
+	// nodes whose assignment has to be compared.
+	nodes []string
+	// checks that have to be judged again.
+	checks map[types.NamespacedName]struct{}
+}
+
+func newWorld(c clock.PassiveClock, s plan.Settings) *world {
+	return &world{
+		clock:     c,
+		engine:    plan.NewEngine(s),
+		nodes:     map[string]*node{},
+		facts:     map[string]*diagnosis.NodeFacts{},
+		reports:   map[string]*diagnosis.Report{},
+		checks:    map[types.NamespacedName]*check{},
+		available: c.Now(),
+	}
+}
+
+// observeCheck takes in a check; nil if it is deleted.
+func (w *world) observeCheck(key types.NamespacedName, c *v1alpha1.ConnectivityCheck) touched {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.setCheck(key, c)
+	return w.takeDirty(key)
+}
+
+func (w *world) setCheck(key types.NamespacedName, c *v1alpha1.ConnectivityCheck) {
+	if c == nil {
+		delete(w.checks, key)
+		w.engine.DeleteCheck(key)
+		return
+	}
+	known := w.checks[key]
+	if known == nil || known.object.UID != c.UID {
+		known = &check{writtenAt: w.clock.Now()}
+		w.checks[key] = known
+	}
+	known.object, known.mesh = c, false
+	for i := range c.Spec.Paths {
+		known.mesh = known.mesh || c.Spec.Paths[i].To.Mesh != nil
+	}
+	w.engine.SetCheck(c)
+}
+
+// observeService takes in a Service; nil if it is deleted.
+func (w *world) observeService(key types.NamespacedName, s *plan.Service) touched {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.setService(key, s)
+	return w.takeDirty()
+}
+
+func (w *world) setService(key types.NamespacedName, s *plan.Service) {
+	if s == nil {
+		w.engine.DeleteService(key)
+		return
+	}
+	w.engine.SetService(s)
+}
+
+// advance brings the plan to the present and says when it has to be done
+// again; zero if never.
+func (w *world) advance() (touched, time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.engine.Advance(w.clock.Now())
+	return w.takeDirty(), w.engine.NextAdvance()
+}
+
+// takeDirty is what the engine touched, and these checks.
+func (w *world) takeDirty(also ...types.NamespacedName) touched {
+	dirty := w.engine.TakeDirty()
+	t := touched{nodes: dirty.Nodes, checks: map[types.NamespacedName]struct{}{}}
+	for _, key := range append(dirty.Checks, also...) {
+		t.checks[key] = struct{}{}
+	}
+	return t
+}
+
+// apiUnavailable notes that the API server could not be reached just now.
+func (w *world) apiUnavailable() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.available = w.clock.Now()
+}
+
+// diagnosisInput is all that is known about a check, without its persisted
+// status; false if the check was not observed yet.
+func (w *world) diagnosisInput(key types.NamespacedName) (diagnosis.Input, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.checks[key]
+	if known == nil {
+		return diagnosis.Input{}, false
+	}
+	return diagnosis.Input{
+		Check:             known.object,
+		Resolved:          w.engine.Resolved(key),
+		Reports:           maps.Clone(w.reports),
+		Nodes:             maps.Clone(w.facts),
+		Now:               w.clock.Now(),
+		APIAvailableSince: w.available,
+	}, true
+}
+
+// judged keeps what a check's status is, for the metrics.
+func (w *world) judged(key types.NamespacedName, status *v1alpha1.ConnectivityCheckStatus) (writtenAt time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.checks[key]
+	if known == nil {
+		return time.Time{}
+	}
+	known.status = status
+	return known.writtenAt
+}
+
+// statusWritten notes that a check's status was persisted.
+func (w *world) statusWritten(key types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known := w.checks[key]; known != nil {
+		known.writtenAt = w.clock.Now()
+	}
+}

@@ -1,0 +1,171 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis"
+	"github.com/netladder/netladder/controllers/index"
+	"github.com/netladder/netladder/controllers/plan"
+	"github.com/netladder/netladder/controllers/workload"
+)
+
+// node is what outlives a gap between two pods of a node.
+type node struct {
+	// planned is what the engine was told.
+	planned *plan.Node
+	// proberSeen and echoSeen are when the node last had such a pod.
+	proberSeen, echoSeen time.Time
+	// echo is the last echo pod that had IPs.
+	echo *plan.Echo
+}
+
+// observeNode takes in a node, nil if it is deleted, and Netladder's pods on
+// it. hold is when the same must be observed again although nothing changed;
+// zero if never.
+func (w *world) observeNode(name string, n *corev1.Node, pods []*corev1.Pod) (t touched, hold time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	changed, hold := w.setNode(name, n, pods)
+	t = w.takeDirty()
+	if changed {
+		w.addConcerned(t.checks, name)
+	}
+	return t, hold
+}
+
+// setNode says whether the facts by which diagnosis judges changed.
+func (w *world) setNode(name string, n *corev1.Node, pods []*corev1.Pod) (changed bool, hold time.Time) {
+	if n == nil {
+		_, known := w.facts[name]
+		delete(w.nodes, name)
+		delete(w.facts, name)
+		w.engine.DeleteNode(name)
+		return known, time.Time{}
+	}
+	known := w.nodes[name]
+	if known == nil || known.planned != nil && known.planned.UID != n.UID {
+		known = &node{} // another machine of the same name inherits nothing
+		w.nodes[name] = known
+	}
+	prober, echo := component(pods, workload.ComponentProber), component(pods, workload.ComponentEcho)
+	hold = known.takePods(w.clock.Now(), prober, echo)
+
+	planned := &plan.Node{Name: n.Name, UID: n.UID, Labels: n.Labels, Prober: !known.proberSeen.IsZero(), Echo: known.echo}
+	if known.planned == nil || !samePlan(known.planned, planned) {
+		known.planned = planned
+		w.engine.SetNode(planned)
+	}
+	facts := nodeFacts(w.facts[name], n, prober, echo)
+	if equality.Semantic.DeepEqual(facts, w.facts[name]) {
+		return false, hold
+	}
+	w.facts[name] = facts
+	return true, hold
+}
+
+// takePods notes the node's pods, which may be nil, and forgets those that
+// have been missing for too long. It returns when to look again.
+func (k *node) takePods(now time.Time, prober, echo *corev1.Pod) (hold time.Time) {
+	until := func(seen *time.Time, present bool) bool {
+		if present {
+			*seen = now
+			return true
+		}
+		if seen.IsZero() {
+			return false
+		}
+		end := seen.Add(podHold)
+		if !now.Before(end) {
+			*seen = time.Time{}
+			return false
+		}
+		if hold.IsZero() || end.Before(hold) {
+			hold = end
+		}
+		return true
+	}
+	until(&k.proberSeen, prober != nil)
+	if !until(&k.echoSeen, echo != nil) {
+		k.echo = nil
+	}
+	if echo != nil {
+		if current := index.Echo(echo); current != nil {
+			k.echo = current
+		}
+	}
+	return hold
+}
+
+// component is the pod of that component that counts; nil without one that
+// has not ended.
+func component(pods []*corev1.Pod, name string) *corev1.Pod {
+	pod := index.Current(slices.DeleteFunc(slices.Clone(pods), func(p *corev1.Pod) bool {
+		return p.Labels[v1alpha1.LabelComponent] != name
+	}))
+	if pod == nil || index.Finished(pod) {
+		return nil
+	}
+	return pod
+}
+
+func nodeFacts(previous *diagnosis.NodeFacts, n *corev1.Node, prober, echo *corev1.Pod) *diagnosis.NodeFacts {
+	facts := &diagnosis.NodeFacts{Gone: n.DeletionTimestamp != nil}
+	if previous != nil {
+		facts.NotReadySince = previous.NotReadySince
+	}
+	ready, since := index.NodeReady(n)
+	facts.Ready = ready
+	if ready {
+		facts.ReadySince = since
+	} else {
+		facts.NotReadySince = since
+	}
+	if prober != nil {
+		facts.Prober = index.Pod(prober)
+	}
+	if echo != nil {
+		facts.Echo = index.Pod(echo)
+	}
+	return facts
+}
+
+func samePlan(a, b *plan.Node) bool {
+	if (a.Echo == nil) != (b.Echo == nil) {
+		return false
+	}
+	if a.Echo != nil && (a.Echo.UID != b.Echo.UID || !slices.Equal(a.Echo.IPs, b.Echo.IPs)) {
+		return false
+	}
+	return a.Name == b.Name && a.UID == b.UID && a.Prober == b.Prober && maps.Equal(a.Labels, b.Labels)
+}
+
+// addConcerned adds the checks that a fact about a node may concern: those
+// that its own prober tests, and every mesh.
+func (w *world) addConcerned(to map[types.NamespacedName]struct{}, name string) {
+	if report := w.reports[name]; report != nil {
+		addChecksOf(to, &report.Assignment.Spec)
+	}
+	for key, known := range w.checks {
+		if known.mesh {
+			to[key] = struct{}{}
+		}
+	}
+}
+
+func addChecksOf(to map[types.NamespacedName]struct{}, spec *v1alpha1.ProbeAssignmentSpec) {
+	for i := range spec.Groups {
+		if key, _, _, ok := plan.ParseGroupKey(spec.Groups[i].Key); ok {
+			to[key] = struct{}{}
+		}
+	}
+}

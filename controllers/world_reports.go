@@ -1,0 +1,156 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis"
+	"github.com/netladder/netladder/controllers/plan"
+)
+
+// observeReport takes in a node's ProbeAssignment; nil if it is deleted.
+func (w *world) observeReport(name string, a *v1alpha1.ProbeAssignment) touched {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	previous := w.reports[name]
+	changed := w.setReport(name, a)
+	t := w.takeDirty()
+	if !changed {
+		return t
+	}
+	if previous != nil {
+		addChecksOf(t.checks, &previous.Assignment.Spec)
+	}
+	if a != nil {
+		addChecksOf(t.checks, &a.Spec)
+	}
+	// Whoever changed or deleted it: what is written is what the plan says.
+	t.nodes = append(t.nodes, w.drifted(name, previous, a)...)
+	return t
+}
+
+// drifted is the node if its assignment is no longer what was there before.
+func (w *world) drifted(name string, previous *diagnosis.Report, a *v1alpha1.ProbeAssignment) []string {
+	if a != nil && previous != nil && equality.Semantic.DeepEqual(a.Spec, previous.Assignment.Spec) {
+		return nil
+	}
+	return []string{name}
+}
+
+// setReport says whether something changed that diagnosis would judge
+// differently at once. A heartbeat alone does not: the silence that it ends
+// was not over yet.
+func (w *world) setReport(name string, a *v1alpha1.ProbeAssignment) (changed bool) {
+	previous := w.reports[name]
+	if a == nil {
+		delete(w.reports, name)
+		return previous != nil
+	}
+	now := w.clock.Now()
+	if previous == nil {
+		w.reports[name] = &diagnosis.Report{Assignment: a, SeenAt: now, ChangedAt: now}
+		return true
+	}
+	report := *previous
+	report.Assignment = a
+	if old := &previous.Assignment.Status; old.PodUID != a.Status.PodUID || !old.Heartbeat.Equal(a.Status.Heartbeat) {
+		report.SeenAt = now
+	}
+	w.reports[name] = &report
+	overdue := now.Sub(previous.SeenAt) > a.Spec.Heartbeat.Duration
+	return overdue || !sameResults(&previous.Assignment.Status, &a.Status) ||
+		!equality.Semantic.DeepEqual(previous.Assignment.Spec, a.Spec)
+}
+
+// sameResults compares all of a report but its time and its latencies.
+func sameResults(a, b *v1alpha1.ProbeAssignmentStatus) bool {
+	return a.PodUID == b.PodUID && a.Cut == b.Cut &&
+		slices.EqualFunc(a.Groups, b.Groups, func(x, y v1alpha1.GroupStatus) bool {
+			return x.Key == y.Key && x.Hash == y.Hash && x.Pairs == y.Pairs
+		}) &&
+		equality.Semantic.DeepEqual(a.NotPassing, b.NotPassing)
+}
+
+// wanted is what a node's ProbeAssignment has to be.
+type wanted struct {
+	plan.Assignment
+	// NodeUID of its owner.
+	NodeUID types.UID
+}
+
+// assign makes the assignment of a node; false if there must be none.
+// previous is the assignment as it is, nil without one.
+func (w *world) assign(name string, previous *v1alpha1.ProbeAssignment) (wanted, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	assignment, ok := w.engine.Assign(name, previous)
+	if !ok {
+		return wanted{}, false
+	}
+	return wanted{Assignment: assignment, NodeUID: w.engine.Node(name).UID}, true
+}
+
+// assigned notes what a node's ProbeAssignment is after it was compared with
+// the plan, and whether it was written just now.
+func (w *world) assigned(name string, a *v1alpha1.ProbeAssignment, leftOut []plan.LeftOut, written bool) touched {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := touched{checks: map[types.NamespacedName]struct{}{}}
+	now := w.clock.Now()
+	report := diagnosis.Report{SeenAt: now, ChangedAt: now}
+	previous := w.reports[name]
+	if previous != nil {
+		report = *previous
+		if slices.Equal(previous.LeftOut, leftOut) && !written {
+			return t
+		}
+		addChecksOf(t.checks, &previous.Assignment.Spec)
+	}
+	if written && (previous == nil || !samePairs(&previous.Assignment.Spec, &a.Spec)) {
+		report.ChangedAt = now
+	}
+	report.Assignment, report.LeftOut = a, leftOut
+	w.reports[name] = &report
+	addChecksOf(t.checks, &a.Spec)
+	return t
+}
+
+func samePairs(a, b *v1alpha1.ProbeAssignmentSpec) bool {
+	return slices.EqualFunc(a.Groups, b.Groups, func(x, y v1alpha1.ProbeGroup) bool {
+		return x.Key == y.Key && x.Hash == y.Hash
+	})
+}
+
+// remember restores from the assignments what a restart forgot: that a node
+// had a prober, and the echo pods that others aim at.
+func (w *world) remember(assignments []*v1alpha1.ProbeAssignment, now time.Time) {
+	known := func(name string) *node {
+		if w.nodes[name] == nil {
+			w.nodes[name] = &node{}
+		}
+		return w.nodes[name]
+	}
+	for _, a := range assignments {
+		known(a.Name).proberSeen = now
+		for i := range a.Spec.Nodes {
+			row := &a.Spec.Nodes[i]
+			echo := &plan.Echo{UID: types.UID(row.EchoUID)}
+			for _, text := range row.EchoIPs {
+				if ip, err := netip.ParseAddr(text); err == nil {
+					echo.IPs = append(echo.IPs, ip)
+				}
+			}
+			if n := known(row.Name); n.echo == nil && len(echo.IPs) > 0 {
+				n.echo, n.echoSeen = echo, now
+			}
+		}
+	}
+}

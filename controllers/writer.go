@@ -1,0 +1,81 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// kinds of writes, as in the metric netladder_api_writes_total.
+const (
+	writeAssignment  = "assignment"
+	writeCheckStatus = "check_status"
+	writeEvent       = "event"
+	writeInstall     = "install"
+)
+
+// writer is the only way to the API server for writes. Each kind of write has
+// a budget, and who waits for it is served in the order of coming.
+type writer struct {
+	client  client.Client
+	metrics *metrics
+	budgets map[string]*rate.Limiter
+}
+
+func newWriter(c client.Client, m *metrics) *writer {
+	return &writer{client: c, metrics: m, budgets: map[string]*rate.Limiter{
+		writeAssignment:  rate.NewLimiter(8, 8),
+		writeCheckStatus: rate.NewLimiter(4, 4),
+		writeEvent:       rate.NewLimiter(2, 2),
+		writeInstall:     rate.NewLimiter(1, 5),
+	}}
+}
+
+// wait takes one write from a budget.
+func (w *writer) wait(ctx context.Context, kind string) error {
+	if err := w.budgets[kind].Wait(ctx); err != nil {
+		return fmt.Errorf("waiting for the write budget of %s: %w", kind, err)
+	}
+	w.metrics.wrote(kind)
+	return nil
+}
+
+// apply makes an object as wanted: the fields in it become the controller's,
+// all others stay as they are.
+func (w *writer) apply(ctx context.Context, kind string, object runtime.ApplyConfiguration) error {
+	if err := w.wait(ctx, kind); err != nil {
+		return err
+	}
+	return w.client.Apply(ctx, object, client.ForceOwnership, client.FieldOwner(v1alpha1.FieldOwnerController))
+}
+
+// applyStatus does the same for the status of an object.
+func (w *writer) applyStatus(ctx context.Context, kind string, object runtime.ApplyConfiguration) error {
+	if err := w.wait(ctx, kind); err != nil {
+		return err
+	}
+	return w.client.Status().Apply(ctx, object, client.ForceOwnership, client.FieldOwner(v1alpha1.FieldOwnerController))
+}
+
+// convert turns an API value into its apply configuration; both have the same
+// JSON. What is a null in it, such as a time that is zero, is left out.
+func convert[to any](from any) (*to, error) {
+	text, err := json.Marshal(from)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %T: %w", from, err)
+	}
+	out := new(to)
+	if err := json.Unmarshal(text, out); err != nil {
+		return nil, fmt.Errorf("decoding %T from %T: %w", out, from, err)
+	}
+	return out, nil
+}

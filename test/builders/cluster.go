@@ -1,0 +1,157 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package builders
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// Node builds a Node.
+type Node struct{ node corev1.Node }
+
+// MakeNode begins a Ready node.
+func MakeNode(name string) *Node {
+	return &Node{node: corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}},
+		Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}},
+	}}
+}
+
+// UID of the node, for tests without an API server.
+func (b *Node) UID(uid string) *Node {
+	b.node.UID = types.UID(uid)
+	return b
+}
+
+// Label adds a label.
+func (b *Node) Label(key, value string) *Node {
+	b.node.Labels[key] = value
+	return b
+}
+
+// Ready sets the Ready condition, and since when.
+func (b *Node) Ready(status corev1.ConditionStatus, since time.Time) *Node {
+	b.node.Status.Conditions[0].Status = status
+	b.node.Status.Conditions[0].LastTransitionTime = metav1.NewTime(since)
+	return b
+}
+
+// Obj is the node.
+func (b *Node) Obj() *corev1.Node { return b.node.DeepCopy() }
+
+// Pod builds one of Netladder's own pods.
+type Pod struct{ pod corev1.Pod }
+
+// MakeProberPod begins the prober pod of a node, Running and Ready.
+func MakeProberPod(name, node string) *Pod { return makePod(name, node, "prober") }
+
+// MakeEchoPod begins the echo pod of a node, Running and Ready.
+func MakeEchoPod(name, node string) *Pod { return makePod(name, node, "echo") }
+
+func makePod(name, node, component string) *Pod {
+	return &Pod{pod: corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: "netladder-system",
+			Labels: map[string]string{v1alpha1.LabelName: "netladder", v1alpha1.LabelComponent: component},
+		},
+		Spec: corev1.PodSpec{
+			NodeName:   node,
+			Containers: []corev1.Container{{Name: component, Image: "netladder.test/netladder:test"}},
+		},
+		Status: corev1.PodStatus{
+			Phase:      corev1.PodRunning,
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+		},
+	}}
+}
+
+// Namespace of the pod.
+func (b *Pod) Namespace(namespace string) *Pod {
+	b.pod.Namespace = namespace
+	return b
+}
+
+// UID of the pod, for tests without an API server.
+func (b *Pod) UID(uid string) *Pod {
+	b.pod.UID = types.UID(uid)
+	return b
+}
+
+// CreatedAt sets the creation time, for tests without an API server.
+func (b *Pod) CreatedAt(at time.Time) *Pod {
+	b.pod.CreationTimestamp = metav1.NewTime(at)
+	return b
+}
+
+// Terminating marks the pod as being deleted, for tests without an API server.
+func (b *Pod) Terminating(at time.Time) *Pod {
+	b.pod.DeletionTimestamp = ptr.To(metav1.NewTime(at))
+	return b
+}
+
+// Phase of the pod.
+func (b *Pod) Phase(phase corev1.PodPhase) *Pod {
+	b.pod.Status.Phase = phase
+	return b
+}
+
+// IPs of the pod.
+func (b *Pod) IPs(ips ...string) *Pod {
+	b.pod.Status.PodIPs = nil
+	for _, ip := range ips {
+		b.pod.Status.PodIPs = append(b.pod.Status.PodIPs, corev1.PodIP{IP: ip})
+	}
+	if len(ips) > 0 {
+		b.pod.Status.PodIP = ips[0]
+	}
+	return b
+}
+
+// Ready sets the Ready condition, and since when.
+func (b *Pod) Ready(status corev1.ConditionStatus, since time.Time) *Pod {
+	b.pod.Status.Conditions[0].Status = status
+	b.pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(since)
+	return b
+}
+
+// Obj is the pod.
+func (b *Pod) Obj() *corev1.Pod { return b.pod.DeepCopy() }
+
+// MakeService makes a Service with one unnamed TCP port.
+func MakeService(namespace, name string, port int32) *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{
+			Port: port, TargetPort: intstr.FromInt32(port), Protocol: corev1.ProtocolTCP,
+		}}},
+	}
+}
+
+// MakeEndpointSlice makes a slice of a Service with one unnamed TCP port and
+// ready IPv4 endpoints.
+func MakeEndpointSlice(namespace, service string, port int32, ips ...string) *discoveryv1.EndpointSlice {
+	slice := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: service + "-1",
+			Labels: map[string]string{discoveryv1.LabelServiceName: service},
+		},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Ports:       []discoveryv1.EndpointPort{{Name: ptr.To(""), Port: ptr.To(port), Protocol: ptr.To(corev1.ProtocolTCP)}},
+	}
+	for _, ip := range ips {
+		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
+			Addresses: []string{ip}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)},
+		})
+	}
+	return slice
+}
