@@ -25,7 +25,7 @@ import (
 func hostile(t *rapid.T, n *simNode) {
 	text := rapid.OneOf(
 		rapid.SampledFrom([]string{
-			"", meshKey, dnsKey, apiAddr, "node1/IPv4", "node2/IPv4", "node9/IPv4", "\xff\xfe\x00", "\x1b[31mred", "\u202eevil",
+			"", meshKey, apiKey, apiAddr, "node1/IPv4", "node2/IPv4", "node9/IPv4", "\xff\xfe\x00", "\x1b[31mred", "\u202eevil",
 			strings.Repeat("x", 10_000), strings.Repeat("é", 5_000), "netladder-system/fleet/other/TCP",
 		}), rapid.String())
 	count := rapid.OneOf(rapid.Int32Range(-1, 3), rapid.Int32())

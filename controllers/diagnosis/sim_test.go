@@ -23,7 +23,7 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 const (
 	meshKey = "netladder-system/fleet/mesh/MeshTCP"
-	dnsKey  = "netladder-system/fleet/api/TCP"
+	apiKey  = "netladder-system/fleet/api/TCP"
 	apiAddr = "10.96.0.1:443"
 )
 
@@ -106,7 +106,7 @@ func (s *sim) assign() {
 			pairs += peer + echo.UID
 		}
 		mesh.Hash, mesh.Port = "mesh-"+pairs, plan.EchoPort
-		api := group(dnsKey, v1alpha1.ProbeTCP)
+		api := group(apiKey, v1alpha1.ProbeTCP)
 		api.Hash, api.Members = "api-1", []int32{0}
 		spec.Groups = []v1alpha1.ProbeGroup{mesh, api}
 		if old := n.report.Assignment.Spec; len(old.Groups) > 0 && old.Groups[0].Hash != mesh.Hash {
@@ -172,7 +172,7 @@ func (s *sim) set(pair string, state v1alpha1.State, v v1alpha1.Verdict) {
 	source, target, _ := strings.Cut(pair, ">")
 	key := meshKey + target + "/IPv4"
 	if target == "api" {
-		key = dnsKey + apiAddr
+		key = apiKey + apiAddr
 	}
 	if state == v1alpha1.StatePassing {
 		delete(s.nodes[source].results, key)
@@ -207,7 +207,7 @@ func (s *sim) input() diagnosis.Input {
 	}
 	in.Resolved.Paths = []plan.ResolvedPath{
 		{Name: "mesh", Accepted: true, Groups: []*plan.Group{{Key: meshKey, Kind: v1alpha1.ProbeMeshTCP, Content: "mesh", Sources: names}}},
-		{Name: "api", Accepted: true, Groups: []*plan.Group{{Key: dnsKey, Kind: v1alpha1.ProbeTCP, Content: "api", Sources: names}}},
+		{Name: "api", Accepted: true, Groups: []*plan.Group{{Key: apiKey, Kind: v1alpha1.ProbeTCP, Content: "api", Sources: names}}},
 	}
 	return in
 }
