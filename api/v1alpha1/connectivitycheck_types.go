@@ -115,11 +115,11 @@ type Path struct {
 	// +optional
 	HTTP *HTTPLayer `json:"http,omitempty"`
 
-	// maxLatency: a good probe slower than this counts as Degraded. 1ms or
-	// more, and below the timeout.
+	// maxLatency: a good probe slower than this counts as Degraded. 1ms to
+	// 30s, and below the timeout.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('1ms')",message="maxLatency must be a duration of at least 1ms, a number with the unit ms, s, m or h, for example 250ms"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('1ms') && duration(self) <= duration('30s')",message="maxLatency must be a duration from 1ms to 30s, a number with the unit ms, s, m or h, for example 250ms"
 	// +optional
 	MaxLatency *metav1.Duration `json:"maxLatency,omitempty"`
 

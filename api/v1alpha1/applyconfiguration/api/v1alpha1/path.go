@@ -26,8 +26,8 @@ type PathApplyConfiguration struct {
 	// http adds a request on top of the connection; the path works only if
 	// the response is as expected.
 	HTTP *HTTPLayerApplyConfiguration `json:"http,omitempty"`
-	// maxLatency: a good probe slower than this counts as Degraded. 1ms or
-	// more, and below the timeout.
+	// maxLatency: a good probe slower than this counts as Degraded. 1ms to
+	// 30s, and below the timeout.
 	MaxLatency *v1.Duration `json:"maxLatency,omitempty"`
 	// severity of this path, where it differs from the check's.
 	Severity *apiv1alpha1.Severity `json:"severity,omitempty"`

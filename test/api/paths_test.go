@@ -1,0 +1,122 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package api_test
+
+import "strings"
+
+func empty() map[string]any { return map[string]any{} }
+
+func unionCases() []testCase {
+	const to = "spec.paths[0].to"
+	service := map[string]any{"name": "a", "port": 80}
+	dns := map[string]any{"name": "a"}
+	one := func(name string, value any) testCase { return accept("only to."+name, to, map[string]any{name: value}) }
+	two := func(a string, av any, b string, bv any) testCase {
+		return refuse("to."+a+" and to."+b, to, map[string]any{a: av, b: bv}, targetMessage)
+	}
+	return []testCase{
+		one("mesh", empty()), one("service", service), one("dns", dns), one("apiServer", empty()),
+		two("mesh", empty(), "service", service), two("mesh", empty(), "dns", dns), two("mesh", empty(), "apiServer", empty()),
+		two("service", service, "dns", dns), two("service", service, "apiServer", empty()), two("dns", dns, "apiServer", empty()),
+		refuse("all targets", to, map[string]any{"mesh": empty(), "service": service, "dns": dns, "apiServer": empty()}, targetMessage),
+		refuse("no target", to, empty(), targetMessage),
+		refuse("no source", "spec.paths[0].from", empty(), sourceMessage),
+		accept("every prober", "spec.paths[0].from", map[string]any{"probers": empty()}),
+	}
+}
+
+func httpCases() []testCase {
+	const path, host, statuses = "spec.paths[1].http.path", "spec.paths[1].http.host", "spec.paths[1].http.expectedStatuses"
+	var out []testCase
+	for i, target := range []string{"mesh", "", "dns", "api"} {
+		if target == "" {
+			continue
+		}
+		field := "spec.paths[" + string(rune('0'+i)) + "].http"
+		out = append(out, refuse("http to "+target, field, empty(), httpTargetMessage))
+	}
+	for name, value := range map[string]string{"relative": "healthz", "empty": "", "URL": "http://a/", "space": "/a b", "newline": "/a\r\nX: y", "not ASCII": "/é"} {
+		out = append(out, refuse("http.path "+name, path, value, httpPathMessage))
+	}
+	for name, value := range map[string]string{"empty": "", "URL": "http://a", "newline": "a\r\nX: y", "space": "a b", "path": "a/b", "leading dot": ".a"} {
+		out = append(out, refuse("http.host "+name, host, value, httpHostMessage))
+	}
+	var many []any
+	for i := range 17 {
+		many = append(many, 200+i)
+	}
+	return concat(out, oneOf("spec.paths[1].http.method", "GET", "HEAD"), atMost(host, 253),
+		between("spec.paths[1].http.expectedStatuses[0]", 100, 599),
+		[]testCase{
+			accept("http without fields", "spec.paths[1].http", empty()),
+			accept("http.path with a query", path, "/a%20b?c=d&e#f"),
+			accept("http.path longest", path, "/"+strings.Repeat("a", 1023)),
+			refuse("http.path too long", path, "/"+strings.Repeat("a", 1024), "may not be more than 1024 bytes"),
+			accept("http.host with a port", host, "shop.example.com:8443"),
+			accept("most statuses", statuses, many[:16]),
+			refuse("too many statuses", statuses, many, "must have at most 16 items"),
+			elsewhere("a status twice", statuses, []any{200, 200}, statuses+"[1]", "Duplicate value"),
+			elsewhere("POST", "spec.paths[1].http.method", "POST", "spec.paths[1].http.method", `supported values: "GET", "HEAD"`),
+		})
+}
+
+func serviceCases() []testCase {
+	const service, port = "spec.paths[1].to.service", "spec.paths[1].to.service.port"
+	var out []testCase
+	for name, value := range map[string]any{
+		"zero": 0, "negative": -1, "too high": 65536, "beyond int32": 1 << 40, "empty": "", "number in quotes": "8080",
+		"upper case": "HTTP", "underscore": "my_port", "slash": "80/TCP", "newline": "http\n", "leading hyphen": "-http",
+	} {
+		out = append(out, refuse("port "+name, port, value, portMessage))
+	}
+	return concat(out, labels(service+".name", serviceNameMessage), labels(service+".namespace", serviceNamespaceMessage),
+		[]testCase{
+			accept("port lowest", port, 1),
+			accept("port highest", port, 65535),
+			accept("port by name", port, "http"),
+			accept("port by name with digits", port, "8080-tcp"),
+			accept("port by longest name", port, strings.Repeat("a", 63)),
+			refuse("port by too long a name", port, strings.Repeat("a", 64), "may not be more than 63 bytes"),
+			refuse("port not whole", port, 80.5, "must be of type integer,string"),
+			required(service + ".name"), required(port),
+			accept("service of the check's namespace", service+".namespace", nil),
+			refuse("service name with its namespace", service+".name", "inventory.commerce", serviceNameMessage),
+		})
+}
+
+func dnsCases() []testCase {
+	const dns, name = "spec.paths[2].to.dns", "spec.paths[2].to.dns.name"
+	label := strings.Repeat("a", 63)
+	long := strings.Join([]string{label, label, label, strings.Repeat("a", 61)}, ".")
+	out := concat(oneOf(dns+".type", "A", "AAAA"), oneOf(dns+".transport", "UDP", "TCP"))
+	for reason, value := range map[string]string{
+		"dot": ".", "two dots": "a..b", "leading dot": ".a", "space": "a b", "URL": "http://a", "long label": label + "a",
+		"leading hyphen": "-a", "trailing hyphen": "a-.b", "not ASCII": "é.example.com", "newline": "a\n", "wildcard": "*.example.com",
+	} {
+		out = append(out, refuse("dns.name "+reason, name, value, dnsNameMessage))
+	}
+	return append(out,
+		accept("dns.name shortest", name, "a"),
+		accept("dns.name without a trailing dot", name, "kubernetes.default"),
+		accept("dns.name of a service record", name, "_https._tcp.example.com."),
+		accept("dns.name longest", name, long),
+		refuse("dns.name too long", name, long+".", "may not be more than 253 bytes"),
+		refuse("dns.name empty", name, "", "should be at least 1 chars long"),
+		refuse("dns.name empty, explained", name, "", dnsNameMessage),
+		required(name),
+	)
+}
+
+func meshCases() []testCase {
+	const protocols = "spec.paths[0].to.mesh.protocols"
+	return concat(oneOf("spec.paths[0].to.mesh.scope", "SameNode", "CrossNode", "Any"),
+		oneOf(protocols+"[0]", "TCP")[0:1], []testCase{
+			accept("one protocol", protocols, []any{"ICMP"}),
+			accept("protocols in another order", protocols, []any{"UDP", "TCP"}),
+			refuse("no protocol", protocols, []any{}, "should have at least 1 items"),
+			refuse("four protocols", protocols, []any{"TCP", "UDP", "ICMP", "TCP"}, "must have at most 3 items"),
+			elsewhere("a protocol twice", protocols, []any{"TCP", "TCP"}, protocols+"[1]", "Duplicate value"),
+			refuse("unknown protocol", protocols+"[0]", "SCTP", `supported values: "TCP", "UDP", "ICMP"`),
+		})
+}
