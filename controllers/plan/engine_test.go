@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -193,8 +194,8 @@ func (w *world) compare() {
 		if !ok {
 			w.t.Fatalf("the engine knows no prober on %s", a.Node)
 		}
-		if d := cmp.Diff(a, got); d != "" {
-			w.t.Fatalf("engine differs from Build:\n%s", d)
+		if !reflect.DeepEqual(a, got) {
+			w.t.Fatalf("engine differs from Build:\n%s", cmp.Diff(a, got))
 		}
 		if _, isDirty := slices.BinarySearch(dirty.Nodes, a.Node); isDirty {
 			w.report(a.Node, got.Spec)
@@ -202,8 +203,8 @@ func (w *world) compare() {
 		}
 		if old := w.previous[a.Node]; old == nil {
 			w.t.Fatalf("%s is new and not dirty", a.Node)
-		} else if d := cmp.Diff(old.Spec, got.Spec); d != "" {
-			w.t.Fatalf("%s changed and is not dirty:\n%s", a.Node, d)
+		} else if !reflect.DeepEqual(old.Spec, got.Spec) {
+			w.t.Fatalf("%s changed and is not dirty:\n%s", a.Node, cmp.Diff(old.Spec, got.Spec))
 		}
 	}
 	for name := range w.previous {
