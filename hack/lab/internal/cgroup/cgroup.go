@@ -25,30 +25,40 @@ const tracking = "/sys/fs/cgroup/pids"
 // killRetry is the pause between two looks at a cgroup that is being killed.
 const killRetry = 20 * time.Millisecond
 
-// hierarchies returns where the version 1 hierarchies are mounted.
-func hierarchies() ([]string, error) {
+// hierarchies returns where the version 1 hierarchies are mounted and, apart, the version 2 ones: a hybrid machine has
+// one beside them, in which runc makes cgroups too.
+func hierarchies() (v1, v2 []string, err error) {
 	file, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
-		return nil, fmt.Errorf("listing cgroup hierarchies: %w", err)
+		return nil, nil, fmt.Errorf("listing cgroup hierarchies: %w", err)
 	}
 	defer func() { _ = file.Close() }()
-	var mounts []string
-	for lines := bufio.NewScanner(file); lines.Scan(); {
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
 		before, after, found := strings.Cut(lines.Text(), " - ")
 		fields := strings.Fields(before)
-		if found && len(fields) > 4 && strings.HasPrefix(after, "cgroup ") && !slices.Contains(mounts, fields[4]) {
-			mounts = append(mounts, fields[4])
+		if !found || len(fields) < 5 {
+			continue
+		}
+		switch kind, _, _ := strings.Cut(after, " "); kind {
+		case "cgroup":
+			v1 = append(v1, fields[4])
+		case "cgroup2":
+			v2 = append(v2, fields[4])
 		}
 	}
-	if !slices.Contains(mounts, tracking) {
-		return nil, fmt.Errorf("no cgroup v1 hierarchy at %s: the lab needs a machine booted with cgroup v1 (hybrid is fine)", tracking)
+	if err := lines.Err(); err != nil {
+		return nil, nil, fmt.Errorf("listing cgroup hierarchies: %w", err)
 	}
-	return mounts, nil
+	if !slices.Contains(v1, tracking) {
+		return nil, nil, fmt.Errorf("no cgroup v1 hierarchy at %s: the lab needs a machine booted with cgroup v1 (hybrid is fine)", tracking)
+	}
+	return v1, v2, nil
 }
 
-// Create makes the cgroup in every hierarchy. An existing one is left as it is.
+// Create makes the cgroup in every version 1 hierarchy. An existing one is left as it is.
 func Create(path string) error {
-	mounts, err := hierarchies()
+	mounts, _, err := hierarchies()
 	if err != nil {
 		return err
 	}
@@ -196,12 +206,12 @@ func Remove(path string) error {
 
 // Existing returns the directories of the cgroup, one for each hierarchy that has it.
 func Existing(path string) ([]string, error) {
-	mounts, err := hierarchies()
+	v1, v2, err := hierarchies()
 	if err != nil {
 		return nil, err
 	}
 	var found []string
-	for _, mount := range mounts {
+	for _, mount := range slices.Concat(v1, v2) {
 		dir := filepath.Join(mount, path)
 		if _, err := os.Stat(dir); err == nil {
 			found = append(found, dir)
