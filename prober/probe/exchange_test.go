@@ -226,3 +226,27 @@ func TestCancelWhileWaiting(t *testing.T) {
 		}
 	}
 }
+
+// A process that gets no CPU until its deadline has passed must not call a
+// working path Dropped. On the loopback the answer is there when the call that
+// asks returns, and a timeout of a nanosecond is always over by then.
+func TestLateProbesLookOnceMore(t *testing.T) {
+	n := netns.New(t, "late")
+	n.Sysctl(t, "ipv4.ping_group_range", "0 2147483647")
+	runTCP(t, n, "127.0.0.1:8000", func(conn *net.TCPConn) { _, _ = conn.Read(make([]byte, 1)) })
+	for kind, port := range map[probe.Kind]uint16{probe.TCP: 8000, probe.MeshICMP: 0} {
+		target := at(loopback, port)
+		target.Timeout = time.Nanosecond
+		res := probeIn(t, n, kind, target)
+		if res.Verdict != probe.Connected || res.Late <= 0 {
+			t.Errorf("%s: %+v", kind, res)
+		}
+	}
+	for kind, want := range map[probe.Kind]probe.Verdict{probe.TCP: probe.Refused, probe.MeshUDP: probe.Refused} {
+		target := at(loopback, closedPort)
+		target.Timeout = time.Nanosecond
+		if res := probeIn(t, n, kind, target); res.Verdict != want {
+			t.Errorf("%s of a closed port: %+v", kind, res)
+		}
+	}
+}

@@ -55,11 +55,12 @@ type sock struct {
 	began     time.Time // just before connect(2)
 	timeout   time.Duration
 	connect   time.Duration // how long the TCP handshake took; zero before
+	armed     bool
 	stop      func() bool
 }
 
 // dial opens a socket and connects it. The timeout covers everything that is
-// done with the socket and begins when connect(2) has returned: time that the
+// done with the socket and begins when the first packet is out: time that the
 // process did not get to send must not be taken from the network's.
 func dial(ctx context.Context, tr transport, target netip.AddrPort, timeout time.Duration) (*sock, *fault) {
 	target = netip.AddrPortFrom(target.Addr().Unmap(), target.Port())
@@ -80,20 +81,32 @@ func dial(ctx context.Context, tr transport, target netip.AddrPort, timeout time
 	if s.raw, err = s.file.SyscallConn(); err != nil {
 		return s, s.localFault("connect", err)
 	}
-	if err = s.file.SetDeadline(time.Now().Add(timeout)); err != nil {
-		return s, s.localFault("connect", err)
-	}
-	if ctx.Done() != nil {
-		s.stop = context.AfterFunc(ctx, func() { _ = s.file.SetDeadline(time.Unix(1, 0)) })
-	}
 	if tr != overTCP {
 		return s, nil
+	}
+	if f := s.arm(); f != nil {
+		return s, f
 	}
 	f := s.awaitConnect()
 	if f == nil {
 		s.connect = time.Since(s.began)
 	}
 	return s, f
+}
+
+// arm starts the timeout and listens for the end of the context.
+func (s *sock) arm() *fault {
+	if s.armed {
+		return nil
+	}
+	s.armed = true
+	if err := s.file.SetDeadline(time.Now().Add(s.timeout)); err != nil {
+		return s.localFault("connect", err)
+	}
+	if s.ctx.Done() != nil {
+		s.stop = context.AfterFunc(s.ctx, func() { _ = s.file.SetDeadline(time.Unix(1, 0)) })
+	}
+	return nil
 }
 
 // open makes the socket and says which call failed.
@@ -197,28 +210,37 @@ func (s *sock) ready(events int16) bool {
 
 // write sends b whole.
 func (s *sock) write(b []byte) *fault {
-	var callErr error
-	err := s.raw.Write(func(fd uintptr) bool {
-		for len(b) > 0 {
-			var n int
-			if n, callErr = unix.Write(int(fd), b); callErr != nil {
-				if errors.Is(callErr, unix.EINTR) {
-					continue
-				}
-				return !errors.Is(callErr, unix.EAGAIN)
-			}
-			b = b[n:]
-		}
-		return true
-	})
-	switch {
-	case callErr != nil && !errors.Is(callErr, unix.EAGAIN):
-		return s.callFault("send", callErr)
-	case err != nil:
-		return s.waitFault("send", err)
-	default:
-		return nil
+	// Without the poller first: a socket can nearly always send, and a late
+	// process must send too.
+	b, callErr := writeAll(s.fd, b)
+	if f := s.arm(); f != nil {
+		return f
 	}
+	if errors.Is(callErr, unix.EAGAIN) {
+		err := s.raw.Write(func(fd uintptr) bool {
+			b, callErr = writeAll(int(fd), b)
+			return !errors.Is(callErr, unix.EAGAIN)
+		})
+		if err != nil {
+			return s.waitFault("send", err)
+		}
+	}
+	if callErr != nil {
+		return s.callFault("send", callErr)
+	}
+	return nil
+}
+
+// writeAll writes until an error and returns what is left.
+func writeAll(fd int, b []byte) ([]byte, error) {
+	for len(b) > 0 {
+		n, err := unix.Write(fd, b)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return b, err
+		}
+		b = b[max(n, 0):]
+	}
+	return nil, nil
 }
 
 // read receives once: one datagram, or what there is of a stream; zero bytes
