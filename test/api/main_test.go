@@ -17,14 +17,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/yaml"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/test/envtest"
 )
-
-const crdDir = "../../config/crd"
 
 // apiServer is the one API server of this test process, written by TestMain
 // only.
@@ -36,19 +34,18 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	log.SetLogger(logr.Discard())
-	env := &envtest.Environment{CRDDirectoryPaths: []string{crdDir}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
+	server, err := envtest.Start()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "start the API server (KUBEBUILDER_ASSETS is what `bin/lab assets` prints): %v\n", err)
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer func() {
-		if err := env.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "stop the API server:", err)
+		if err := server.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
-	config.QPS = -1
-	apiServer = config
+	apiServer = server.Config
+	apiServer.QPS = -1 // no limit
 	return m.Run()
 }
 
@@ -82,8 +79,17 @@ func object(t *testing.T, file string) *unstructured.Unstructured {
 func crd(t *testing.T, plural string) *apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	out := &apiextensionsv1.CustomResourceDefinition{}
-	readYAML(t, filepath.Join(crdDir, "netladder.io_"+plural+".yaml"), out)
+	readYAML(t, repositoryFile(t, "config", "crd", "netladder.io_"+plural+".yaml"), out)
 	return out
+}
+
+func repositoryFile(t *testing.T, elements ...string) string {
+	t.Helper()
+	file, err := envtest.Path(elements...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func readYAML(t *testing.T, file string, into any) {

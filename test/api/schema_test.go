@@ -109,7 +109,7 @@ func TestStored(t *testing.T) {
 // accepted, and every message that a person can get is in it.
 func TestGuide(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile("../../docs/checks.md")
+	data, err := os.ReadFile(repositoryFile(t, "docs", "checks.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
