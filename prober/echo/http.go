@@ -25,19 +25,19 @@ type Identity struct {
 func (b *Bound) webServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		b.metrics.answered(protocolHTTP)
+		b.metrics.request(protocolHTTP)
 		_, _ = io.WriteString(w, "ok\n")
 	})
 	mux.HandleFunc("GET /identity", func(w http.ResponseWriter, _ *http.Request) {
-		b.metrics.answered(protocolHTTP)
+		b.metrics.request(protocolHTTP)
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(Identity{Node: b.server.NodeName, PodUID: b.server.PodUID})
 	})
 	server := &http.Server{
 		Handler:           mux,
-		ReadTimeout:       exchangeTimeout,
-		ReadHeaderTimeout: exchangeTimeout,
-		WriteTimeout:      exchangeTimeout,
+		ReadTimeout:       b.server.timeout,
+		ReadHeaderTimeout: b.server.timeout,
+		WriteTimeout:      b.server.timeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		// What strangers send is nothing to log.
 		ErrorLog: log.New(io.Discard, "", 0),

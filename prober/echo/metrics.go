@@ -34,11 +34,11 @@ func newMetrics() *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "netladder_echo_requests_total",
-			Help: "Requests that the echo server answered, by protocol.",
+			Help: "Well-formed requests within the limits, by protocol.",
 		}, []string{"protocol"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "netladder_echo_dropped_total",
-			Help: "Requests and connections that the echo server did not answer, by reason.",
+			Help: "Requests and connections that got no answer, by reason.",
 		}, []string{"reason"}),
 	}
 	for _, protocol := range []string{protocolTCP, protocolUDP, protocolHTTP} {
@@ -62,6 +62,6 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	m.dropped.Collect(ch)
 }
 
-func (m *metrics) answered(protocol string) { m.requests.WithLabelValues(protocol).Inc() }
+func (m *metrics) request(protocol string) { m.requests.WithLabelValues(protocol).Inc() }
 
 func (m *metrics) drop(reason string) { m.dropped.WithLabelValues(reason).Inc() }

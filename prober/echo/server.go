@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -39,6 +40,8 @@ type Server struct {
 	Registerer prometheus.Registerer
 	// Limits of what is answered; DefaultLimits if zero.
 	Limits Limits
+	// timeout of a connection, exchangeTimeout if zero.
+	timeout time.Duration
 }
 
 // Bound is a Server whose sockets are open; Serve answers on them and closes
@@ -72,6 +75,9 @@ func (s *Server) Listen(ctx context.Context) (*Bound, error) {
 	}
 	if b.server.Limits == (Limits{}) {
 		b.server.Limits = DefaultLimits()
+	}
+	if b.server.timeout == 0 {
+		b.server.timeout = exchangeTimeout
 	}
 	b.limiter = newLimiter(b.server.Limits)
 	b.metrics = newMetrics()

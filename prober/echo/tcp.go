@@ -112,7 +112,7 @@ func (b *Bound) serveTCP(ctx context.Context) error {
 func (b *Bound) exchange(conn *limitedConn) {
 	_ = conn.SetLinger(0) // closed by a reset: no TIME_WAIT piles up here
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(exchangeTimeout)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(b.server.timeout)); err != nil {
 		return
 	}
 	var buf [wire.Size]byte
@@ -125,11 +125,11 @@ func (b *Bound) exchange(conn *limitedConn) {
 		b.metrics.drop(reasonMalformed)
 		return
 	}
+	b.metrics.request(protocolTCP)
 	if _, err = conn.Write(wire.AppendReply(buf[:0], b.reply(request))); err != nil {
 		b.metrics.drop(reasonIncomplete)
 		return
 	}
-	b.metrics.answered(protocolTCP)
 	_, _ = conn.Read(buf[:1])
 }
 

@@ -36,12 +36,11 @@ func (b *Bound) serveUDP(context.Context) error {
 			b.metrics.drop(reason)
 			continue
 		}
+		b.metrics.request(protocolUDP)
 		out = wire.AppendReply(out[:0], b.reply(request))
 		if _, err = b.udp.WriteToUDPAddrPort(out, from); err != nil {
 			b.metrics.drop(reasonIncomplete)
-			continue
 		}
-		b.metrics.answered(protocolUDP)
 	}
 }
 
