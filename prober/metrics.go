@@ -1,0 +1,228 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package prober
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/prober/probe"
+	"github.com/netladder/netladder/prober/schedule"
+)
+
+const (
+	// maxVerdicts is how many verdicts one path has series of; the others
+	// share one. With the three of its latency that makes eight series.
+	maxVerdicts  = 4
+	otherVerdict = "Other"
+	// maxPhases bounds the pairs of kind and phase.
+	maxPhases = 9
+)
+
+// metrics are all that the prober exports: at most 200 series, and 8 for each
+// path in its assignment.
+type metrics struct {
+	registry *prometheus.Registry
+
+	probes       *prometheus.CounterVec
+	phases       *prometheus.HistogramVec
+	pathDuration *prometheus.HistogramVec
+	reportErrors prometheus.Counter
+	lastReport   prometheus.Gauge
+	lag          prometheus.Histogram
+	unmeasured   prometheus.Counter
+	skipped      prometheus.Counter
+	pairs        prometheus.Gauge
+
+	mu        sync.Mutex
+	paths     map[pathKey]*pathMetrics
+	phaseKeys map[phaseKey]prometheus.Observer
+}
+
+type pathKey struct{ namespace, check, path string }
+
+type phaseKey struct {
+	kind  probe.Kind
+	phase string
+}
+
+func newMetrics() *metrics {
+	path := []string{"check_namespace", "check", "path"}
+	m := &metrics{
+		registry:  prometheus.NewRegistry(),
+		paths:     map[pathKey]*pathMetrics{},
+		phaseKeys: map[phaseKey]prometheus.Observer{},
+		probes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "netladder_probes_total",
+			Help: "Probes of a path by verdict; Other stands for the verdicts beyond the first four.",
+		}, append(slices.Clone(path), "verdict")),
+		phases: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "netladder_probe_duration_seconds",
+			Help:    "Duration of the phases of successful probes by kind.",
+			Buckets: []float64{50e-6, 150e-6, 500e-6, 1.5e-3, 5e-3, 15e-3, 50e-3, 150e-3, 500e-3, 1.5, 5},
+		}, []string{"kind", "phase"}),
+		pathDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:                            "netladder_path_probe_duration_seconds",
+			Help:                            "Duration of the successful probes of a path; a native histogram only.",
+			NativeHistogramBucketFactor:     1.2,
+			NativeHistogramMaxBucketNumber:  64,
+			NativeHistogramMinResetDuration: time.Hour,
+		}, path),
+		reportErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "netladder_prober_report_errors_total", Help: "Reports that could not be written to the API server.",
+		}),
+		lastReport: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "netladder_prober_last_report_timestamp_seconds", Help: "When the last report was written.",
+		}),
+		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "netladder_prober_schedule_lag_seconds", Help: "By how much probes started later than planned.",
+			Buckets: []float64{1e-3, 5e-3, 25e-3, 100e-3, 500e-3, 2.5},
+		}),
+		unmeasured: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "netladder_prober_unmeasured_total", Help: "Probes whose result says nothing, because the prober itself was late.",
+		}),
+		skipped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "netladder_prober_skipped_total", Help: "Turns of pairs that passed without a probe.",
+		}),
+		pairs: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "netladder_prober_assigned_pairs", Help: "Pairs in the prober's assignment.",
+		}),
+	}
+	m.registry.MustRegister(
+		m.probes, m.phases, m.pathDuration, m.reportErrors, m.lastReport, m.lag, m.unmeasured, m.skipped, m.pairs,
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()),
+		collectors.NewBuildInfoCollector(),
+	)
+	return m
+}
+
+// Started implements schedule.Observer.
+func (m *metrics) Started(lag time.Duration) { m.lag.Observe(lag.Seconds()) }
+
+// Skipped implements schedule.Observer.
+func (m *metrics) Skipped() { m.skipped.Inc() }
+
+// Reported implements report.Observer.
+func (m *metrics) Reported(at time.Time) { m.lastReport.Set(float64(at.Unix())) }
+
+// ReportFailed implements report.Observer.
+func (m *metrics) ReportFailed() { m.reportErrors.Inc() }
+
+// path returns the series of a path, which exist until setPaths leaves it out.
+func (m *metrics) path(k pathKey) *pathMetrics {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.paths[k]
+	if p == nil {
+		p = &pathMetrics{metrics: m, key: k, duration: m.pathDuration.WithLabelValues(k.namespace, k.check, k.path)}
+		m.paths[k] = p
+	}
+	return p
+}
+
+// keep deletes the series of all other paths.
+func (m *metrics) keep(paths map[pathKey]struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, p := range m.paths {
+		if _, stays := paths[k]; !stays {
+			delete(m.paths, k)
+			p.remove()
+		}
+	}
+}
+
+// phase returns the series of a phase of a kind, nil where there would be too
+// many.
+func (m *metrics) phase(k phaseKey) prometheus.Observer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o := m.phaseKeys[k]
+	if o == nil && len(m.phaseKeys) < maxPhases {
+		o = m.phases.WithLabelValues(string(k.kind), k.phase)
+		m.phaseKeys[k] = o
+	}
+	return o
+}
+
+// record counts one outcome.
+func (m *metrics) record(p *pathMetrics, kind probe.Kind, o *schedule.Outcome) {
+	p.count(v1alpha1.Verdict(o.Verdict))
+	if o.Verdict == probe.Unmeasured {
+		m.unmeasured.Inc()
+	}
+	if !o.Timed {
+		return
+	}
+	p.duration.Observe(o.Latency.Seconds())
+	for i := range o.Phases {
+		if h := m.phase(phaseKey{kind, o.Phases[i].Name}); h != nil {
+			h.Observe(o.Phases[i].Duration.Seconds())
+		}
+	}
+}
+
+// pathMetrics are the series of one path.
+type pathMetrics struct {
+	metrics  *metrics
+	key      pathKey
+	duration prometheus.Observer
+
+	mu      sync.Mutex
+	removed bool
+	counts  []verdictCount
+}
+
+type verdictCount struct {
+	verdict v1alpha1.Verdict
+	counter prometheus.Counter
+}
+
+func (p *pathMetrics) count(v v1alpha1.Verdict) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.removed {
+		return
+	}
+	if c := p.find(v); c != nil {
+		c.Inc()
+		return
+	}
+	if len(p.counts) >= maxVerdicts || !slices.Contains(v1alpha1.Verdicts(), v) {
+		v = otherVerdict
+		if c := p.find(v); c != nil {
+			c.Inc()
+			return
+		}
+	}
+	c := p.metrics.probes.WithLabelValues(p.key.namespace, p.key.check, p.key.path, string(v))
+	p.counts = append(p.counts, verdictCount{v, c})
+	c.Inc()
+}
+
+func (p *pathMetrics) find(v v1alpha1.Verdict) prometheus.Counter {
+	for i := range p.counts {
+		if p.counts[i].verdict == v {
+			return p.counts[i].counter
+		}
+	}
+	return nil
+}
+
+func (p *pathMetrics) remove() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.removed = true
+	m, k := p.metrics, p.key
+	for _, c := range p.counts {
+		m.probes.DeleteLabelValues(k.namespace, k.check, k.path, string(c.verdict))
+	}
+	m.pathDuration.DeleteLabelValues(k.namespace, k.check, k.path)
+}

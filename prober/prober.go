@@ -1,0 +1,119 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package prober is the process that runs once on each node: it watches the
+// node's ProbeAssignment, makes the probes it asks for, and reports what it
+// saw in the assignment's status. Without an API server it goes on with what
+// it was last told.
+package prober
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+
+	"github.com/netladder/netladder/prober/apiaccess"
+	"github.com/netladder/netladder/prober/probe"
+	"github.com/netladder/netladder/prober/report"
+	"github.com/netladder/netladder/prober/schedule"
+	"github.com/netladder/netladder/prober/track"
+)
+
+// Options of a prober.
+type Options struct {
+	// NodeName is the name of the node, and so of its ProbeAssignment.
+	NodeName string
+	// PodUID of the pod that the prober runs in.
+	PodUID string
+	// FleetFile is the path of the file with the API server's endpoints; it
+	// need not exist.
+	FleetFile string
+	// MetricsAddress and HealthAddress to listen on, such as ":8080"; empty
+	// for none. They may be the same.
+	MetricsAddress, HealthAddress string
+	// ResolvConf is the path of the resolver configuration for DNS probes;
+	// empty means the system's.
+	ResolvConf string
+	// ReportMinInterval between two reports; default 1 s.
+	ReportMinInterval time.Duration
+	// Probes is the table of what can be probed, usually probe.Kinds().
+	Probes map[probe.Kind]probe.Func
+	// Config of the client; nil means that of the pod's ServiceAccount.
+	Config *rest.Config
+	// Log of the process.
+	Log logr.Logger
+}
+
+// Run probes until ctx ends. It returns an error only where the prober cannot
+// be started, or a listener fails; it never gives up for want of an API server.
+func Run(ctx context.Context, o Options) error {
+	if o.NodeName == "" || o.PodUID == "" {
+		return errors.New("the prober needs the name of its node and the UID of its pod")
+	}
+	if o.Config == nil {
+		access, err := apiaccess.InCluster(o.FleetFile)
+		if err != nil {
+			return err
+		}
+		o.Config = access.Config()
+	}
+	client, err := newAPIClient(o.Config, o.NodeName)
+	if err != nil {
+		return err
+	}
+	a := newAgent(o, client)
+	servers, err := listen(ctx, o, a)
+	if err != nil {
+		return err
+	}
+	return a.run(ctx, client, servers)
+}
+
+func newAgent(o Options, writer report.Writer) *agent {
+	m := newMetrics()
+	a := &agent{
+		podUID: o.PodUID, resolvConf: o.ResolvConf, probes: o.Probes, log: o.Log, clock: clock.RealClock{}, metrics: m,
+		scheduler: schedule.New(schedule.Options{Seed: o.NodeName, Observer: m}),
+	}
+	a.tracker = track.New(func(c track.Change) { a.reporter.Changed(c) })
+	a.reporter = report.New(report.Options{
+		PodUID: o.PodUID, MinInterval: o.ReportMinInterval, Source: a.tracker, Writer: writer, Observer: m, Log: o.Log,
+	})
+	return a
+}
+
+// run returns when ctx ended, or a server failed, and everything has ended.
+func (a *agent) run(ctx context.Context, client *apiClient, servers []*server) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, len(servers))
+	parts := []func(){
+		func() { a.scheduler.Run(ctx) },
+		func() { a.reporter.Run(ctx) },
+		func() { client.watch(ctx, a.log, a.assigned) },
+	}
+	for _, s := range servers {
+		parts = append(parts, func() {
+			if err := s.run(ctx); err != nil {
+				failed <- err
+				cancel()
+			}
+		})
+	}
+	done := make(chan struct{})
+	for _, part := range parts {
+		go func() {
+			part()
+			done <- struct{}{}
+		}()
+	}
+	for range parts {
+		<-done
+	}
+	close(failed)
+	return <-failed
+}
