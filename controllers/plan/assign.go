@@ -29,20 +29,22 @@ type draft struct {
 	addrs []netip.AddrPort
 	// window is how many of them take turns.
 	window int
+	bad    *badGroup
 }
 
 func (d *draft) members() int { return len(d.names) + len(d.addrs) }
 
-// shrunk is the draft with a window of at most n, which is above 0.
+// shrunk is the draft with a window of at most n, which is above 0. What was
+// bad stays, also where the window no longer holds it.
 func (d *draft) shrunk(n int) draft {
 	if n >= d.window {
 		return *d
 	}
-	out := draft{group: d.group, window: n}
+	out := draft{group: d.group, window: n, bad: d.bad}
 	if len(d.names) > 0 {
-		out.names = slices.Concat(d.names[:n], d.names[d.window:])
+		out.names = d.bad.keepNodes(d.group, slices.Clone(d.names[:n]))
 	} else {
-		out.addrs = slices.Concat(d.addrs[:n], d.addrs[d.window:])
+		out.addrs = d.bad.keepAddrs(d.group, slices.Clone(d.addrs[:n]))
 	}
 	return out
 }
@@ -72,7 +74,7 @@ func (a *assigner) finish(node string, drafts []draft) Assignment {
 }
 
 func (a *assigner) draft(node string, source uint64, g *Group, bad *badGroup) draft {
-	d := draft{group: g}
+	d := draft{group: g, bad: bad}
 	switch {
 	case g.mesh != nil:
 		d.names = make([]string, 0, WindowSize+1)
@@ -85,7 +87,7 @@ func (a *assigner) draft(node string, source uint64, g *Group, bad *badGroup) dr
 			d.names = g.ring.window(node, d.names)
 		}
 		d.window = len(d.names)
-		d.names = bad.keepNodes(node, g, d.names)
+		d.names = bad.keepNodes(g, d.names)
 	case g.spread != nil:
 		d.addrs = g.spread.window(source, nil)
 		d.window = len(d.addrs)

@@ -6,10 +6,13 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 )
@@ -40,52 +43,68 @@ func (in *Input) assign(node string, previous *v1alpha1.ProbeAssignment) Assignm
 	return Assign(node, resolved, in.Cluster, in.Settings, previous)
 }
 
+// moved is a node's assignment in two epochs, and what it held in the first
+// and does not in the second.
+type moved struct {
+	in          Input
+	mesh, db    *v1alpha1.ConnectivityCheck
+	first, next Assignment
+	nodes       []string
+	addrs       []string
+	// never is a node that it holds in neither.
+	never string
+}
+
+func newMoved(t *testing.T, source string) *moved {
+	t.Helper()
+	m := &moved{in: fixture(100)}
+	m.mesh = m.in.addCheck("mesh", meshOf(v1alpha1.MeshScopeAny), "")
+	m.db = m.in.addCheck("db", m.in.addService("db", true, 100), "")
+	m.first = m.in.assign(source, nil)
+	m.in.Now = m.in.Now.Add(2 * epochUnit)
+	m.next = m.in.assign(source, nil)
+	held := func(a Assignment, name string) bool {
+		return slices.ContainsFunc(a.Spec.Nodes, func(n v1alpha1.AssignedNode) bool { return n.Name == name })
+	}
+	for _, n := range m.first.Spec.Nodes {
+		if !held(m.next, n.Name) {
+			m.nodes = append(m.nodes, n.Name)
+		}
+	}
+	for _, target := range m.first.Spec.Targets {
+		if !slices.Contains(m.next.Spec.Targets, target) {
+			m.addrs = append(m.addrs, netip.AddrPortFrom(netip.MustParseAddr(target.IP), uint16(target.Port)).String())
+		}
+	}
+	for name := range m.in.Cluster.Nodes {
+		if !held(m.first, name) && !held(m.next, name) {
+			m.never = name
+		}
+	}
+	if len(m.nodes) <= MaxKept || len(m.addrs) < 2 || m.never == "" {
+		t.Fatalf("windows moved by %d nodes and %d addresses only", len(m.nodes), len(m.addrs))
+	}
+	return m
+}
+
+// failing reports targets of a group.
+func failing(g v1alpha1.ProbeGroup, targets ...string) (out []v1alpha1.PairStatus) {
+	for _, target := range targets {
+		out = append(out, v1alpha1.PairStatus{Group: g.Key, Target: target, State: v1alpha1.StateFailing})
+	}
+	return out
+}
+
 func TestBadPairsStayAssigned(t *testing.T) {
 	const source = "node-00000"
-	in := fixture(100)
-	check := in.addCheck("mesh", meshOf(v1alpha1.MeshScopeAny), "")
-	db := in.addCheck("db", in.addService("db", true, 100), "")
-	first := in.assign(source, nil)
-	in.Now = in.Now.Add(2 * epochUnit)
-	next := in.assign(source, nil)
-	mesh, tcp := first.Spec.Groups[0], first.Spec.Groups[1]
-
-	// Pairs of the first windows that the next ones do not hold.
-	var nodes, addrs []string
-	held := func(name string) bool {
-		return slices.ContainsFunc(next.Spec.Nodes, func(n v1alpha1.AssignedNode) bool { return n.Name == name })
+	m := newMoved(t, source)
+	mesh, tcp := m.first.Spec.Groups[0], m.first.Spec.Groups[1]
+	if mesh.Kind != v1alpha1.ProbeMeshTCP {
+		mesh, tcp = tcp, mesh
 	}
-	for _, n := range first.Spec.Nodes {
-		if !held(n.Name) {
-			nodes = append(nodes, n.Name)
-		}
-	}
-	for _, target := range first.Spec.Targets {
-		if !slices.Contains(next.Spec.Targets, target) {
-			addrs = append(addrs, netip.AddrPortFrom(netip.MustParseAddr(target.IP), uint16(target.Port)).String())
-		}
-	}
-	if len(nodes) <= MaxKept || len(addrs) < 2 {
-		t.Fatalf("windows moved by %d nodes and %d addresses only", len(nodes), len(addrs))
-	}
-	var other string
-	for name := range in.Cluster.Nodes {
-		if !held(name) && !slices.ContainsFunc(first.Spec.Nodes, func(n v1alpha1.AssignedNode) bool { return n.Name == name }) {
-			other = name
-		}
-	}
-	bad := func(g v1alpha1.ProbeGroup, targets ...string) (out []v1alpha1.PairStatus) {
-		for _, target := range targets {
-			out = append(out, v1alpha1.PairStatus{Group: g.Key, Target: target, State: v1alpha1.StateFailing})
-		}
-		return out
-	}
-	both := func(name string) []string { return []string{name + "/IPv4", name + "/IPv6"} }
-	streak := bad(mesh, both(nodes[1])...)
-	for i := range streak {
-		streak[i].State, streak[i].Streak = v1alpha1.StateDegraded, int32(i)
-	}
-	slow := bad(mesh, both(nodes[1])...)
+	both := []string{m.nodes[1] + "/IPv4", m.nodes[1] + "/IPv6"}
+	streak, slow := failing(mesh, both...), failing(mesh, both...)
+	streak[0].State, streak[1].State, streak[1].Streak = v1alpha1.StateDegraded, v1alpha1.StateUnknown, 1
 	slow[0].State, slow[1].State = v1alpha1.StateDegraded, v1alpha1.StateUnknown
 
 	for _, tc := range []struct {
@@ -95,43 +114,53 @@ func TestBadPairsStayAssigned(t *testing.T) {
 		mesh, addrs []string
 	}{
 		{name: "nothing reported"},
-		{name: "failing node", status: bad(mesh, both(nodes[1])...), mesh: nodes[1:2]},
-		{name: "failing address", status: bad(tcp, addrs[1]), addrs: addrs[1:2]},
-		{name: "streak", status: streak, mesh: nodes[1:2]},
+		{name: "failing node", status: failing(mesh, both...), mesh: m.nodes[1:2]},
+		{name: "failing address", status: failing(tcp, m.addrs[1]), addrs: m.addrs[1:2]},
+		{name: "streak", status: streak, mesh: m.nodes[1:2]},
 		{name: "slow or unknown", status: slow},
-		{name: "in the window", status: bad(mesh, next.Spec.Nodes[3].Name+"/IPv4")},
-		{name: "itself", status: bad(mesh, source+"/IPv4")},
-		{name: "never assigned", status: bad(mesh, other+"/IPv4", "nobody/IPv4", "", "/")},
-		{name: "another group", status: bad(tcp, both(nodes[1])...)},
-		{name: "no such address", status: bad(tcp, "192.0.2.1:1", "x", "10.200.0.1")},
-		{name: "more than are kept", status: bad(mesh, nodes...), mesh: nodes[:MaxKept]},
-		{name: "node gone", status: bad(mesh, both(nodes[1])...), change: func(in *Input) { delete(in.Cluster.Nodes, nodes[1]) }},
-		{name: "content changed", status: append(bad(mesh, nodes[1]+"/IPv4"), bad(tcp, addrs[1])...), change: func(in *Input) {
-			c, d := check.DeepCopy(), db.DeepCopy()
-			c.Spec.FailureThreshold, d.Spec.FailureThreshold = 7, 7
-			in.Checks = []*v1alpha1.ConnectivityCheck{c, d}
-		}},
+		{name: "in the window", status: failing(mesh, m.next.Spec.Nodes[3].Name+"/IPv4")},
+		{name: "itself", status: failing(mesh, source+"/IPv4")},
+		{name: "never assigned", status: failing(mesh, m.never+"/IPv4", "nobody/IPv4", "", "/")},
+		{name: "another group", status: failing(tcp, both...)},
+		{name: "no such address", status: failing(tcp, "192.0.2.1:1", "x", "10.200.0.1")},
+		{name: "more than are kept", status: failing(mesh, m.nodes...), mesh: m.nodes[:MaxKept]},
+		{name: "node gone", status: failing(mesh, both...), change: func(in *Input) { delete(in.Cluster.Nodes, m.nodes[1]) }},
+		{name: "endpoint gone", status: failing(tcp, m.addrs[1]), change: m.dropEndpoint},
+		{name: "content changed", status: append(failing(mesh, both...), failing(tcp, m.addrs[1])...), change: m.changeContent},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			now := in
-			now.Cluster = &Cluster{Nodes: map[string]*Node{}, Services: in.Cluster.Services}
-			for name, n := range in.Cluster.Nodes {
-				now.Cluster.Nodes[name] = n
-			}
+			now := m.in
+			now.Cluster = &Cluster{Nodes: maps.Clone(m.in.Cluster.Nodes), Services: maps.Clone(m.in.Cluster.Services)}
 			if tc.change != nil {
 				tc.change(&now)
 			}
-			previous := written(first)
+			previous := written(m.first)
 			previous.Status.NotPassing = tc.status
 			got := now.assign(source, previous)
-			if kept := behind(&got.Spec, &got.Spec.Groups[0]); !slices.Equal(kept, tc.mesh) {
-				t.Errorf("mesh keeps %v, want %v", kept, tc.mesh)
-			}
-			if kept := behind(&got.Spec, &got.Spec.Groups[1]); !slices.Equal(kept, tc.addrs) {
-				t.Errorf("Service keeps %v, want %v", kept, tc.addrs)
+			for i := range got.Spec.Groups {
+				g, want := &got.Spec.Groups[i], tc.addrs
+				if g.Key == mesh.Key {
+					want = tc.mesh
+				}
+				if kept := behind(&got.Spec, g); !slices.Equal(kept, want) {
+					t.Errorf("%s keeps %v, want %v", g.Key, kept, want)
+				}
 			}
 		})
 	}
+}
+
+func (m *moved) dropEndpoint(in *Input) {
+	key := types.NamespacedName{Namespace: "shop", Name: "db"}
+	s := in.Cluster.Services[key]
+	at := slices.Index(s.Ports[0].Endpoints, netip.MustParseAddrPort(m.addrs[1]))
+	in.Cluster.Services[key] = withoutEndpoint(s, at)
+}
+
+func (m *moved) changeContent(in *Input) {
+	mesh, db := m.mesh.DeepCopy(), m.db.DeepCopy()
+	mesh.Spec.FailureThreshold, db.Spec.FailureThreshold = 7, 7
+	in.Checks = []*v1alpha1.ConnectivityCheck{mesh, db}
 }
 
 // A kept pair is in no window, and its node still has to hear of it.
@@ -158,6 +187,38 @@ func TestKeptPairsAreDirtyWithTheirTarget(t *testing.T) {
 	}
 }
 
+// crowded has many checks from every node.
+func crowded(checks int) Input {
+	in := fixture(200)
+	for i := range checks {
+		to := meshOf(v1alpha1.MeshScopeCrossNode)
+		switch i % 3 {
+		case 1:
+			to = in.addService(fmt.Sprint("db-", i), true, 40+i)
+		case 2:
+			to = dnsOf(fmt.Sprintf("service-%d.shop", i))
+		}
+		in.addCheck(fmt.Sprintf("check-%03d", i), to, "")
+	}
+	return in
+}
+
+// A bad pair stays also where the size limit takes it out of the window.
+func TestBadPairsStayInAShrunkWindow(t *testing.T) {
+	in := crowded(60)
+	whole := in.assign("node-00042", nil)
+	g := whole.Spec.Groups[0]
+	last := whole.Spec.Nodes[g.Members[g.Window-1]].Name
+	previous := written(whole)
+	previous.Status.NotPassing = failing(g, last+"/IPv4")
+	in.Settings.SizeLimit = 15_000
+	a := in.assign("node-00042", previous)
+	got := a.Spec.Groups[0]
+	if got.Window >= g.Window || !slices.Contains(behind(&a.Spec, &got), last) {
+		t.Errorf("window of %d instead of %d, behind it %v, want %s there", got.Window, g.Window, behind(&a.Spec, &got), last)
+	}
+}
+
 func TestSizeLimit(t *testing.T) {
 	for _, tc := range []struct {
 		checks, limit int
@@ -170,18 +231,8 @@ func TestSizeLimit(t *testing.T) {
 		{checks: 600, gone: true, shrunk: true},
 	} {
 		t.Run(fmt.Sprintf("%d checks in %d", tc.checks, tc.limit), func(t *testing.T) {
-			in := fixture(200)
+			in := crowded(tc.checks)
 			in.Settings.SizeLimit = tc.limit
-			for i := range tc.checks {
-				to := meshOf(v1alpha1.MeshScopeCrossNode)
-				switch i % 3 {
-				case 1:
-					to = in.addService(fmt.Sprint("db-", i), true, 40+i)
-				case 2:
-					to = dnsOf(fmt.Sprintf("service-%d.shop", i))
-				}
-				in.addCheck(fmt.Sprintf("check-%03d", i), to, "")
-			}
 			a := in.assign("node-00042", nil)
 			raw, err := json.Marshal(a.Spec)
 			if err != nil {

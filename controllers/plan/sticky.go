@@ -84,15 +84,14 @@ func (b *badGroup) add(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGrou
 
 // keepNodes appends to a window the bad nodes that are still targets and not
 // in it. b may be nil.
-func (b *badGroup) keepNodes(source string, g *Group, window []string) []string {
+func (b *badGroup) keepNodes(g *Group, window []string) []string {
 	if b == nil || b.content != g.Content {
 		return window
 	}
 	n := len(window)
 	slices.Sort(b.names)
 	for _, name := range slices.Compact(b.names) {
-		// Scope decides about the own node, and it is always in the window.
-		if len(window)-n < MaxKept && g.ring != nil && name != source && g.mesh.targets.has(name) && !slices.Contains(window[:n], name) {
+		if len(window)-n < MaxKept && g.ring != nil && g.mesh.targets.has(name) && !slices.Contains(window[:n], name) {
 			window = append(window, name)
 		}
 	}
