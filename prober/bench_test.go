@@ -1,0 +1,232 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package prober
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/prober/probe"
+)
+
+// cpu is the processor time of this process, user and system.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// rss is the resident memory of this process in MiB.
+func rss() float64 {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		var kb float64
+		if n, _ := fmt.Sscanf(line, "VmRSS: %f kB", &kb); n == 1 {
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+// acceptor is another process that accepts and closes, so that its work is
+// not counted: this test binary, run again.
+func acceptor(b *testing.B) string {
+	b.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	child, err := os.StartProcess("/proc/self/exe", []string{"acceptor", "-test.run=TestAcceptor"}, &os.ProcAttr{
+		Env: append(os.Environ(), "NETLADDER_TEST_ACCEPTOR=1"), Files: []*os.File{nil, w, os.Stderr},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = child.Kill()
+		_, _ = child.Wait()
+		_ = r.Close()
+		_ = w.Close()
+	})
+	var addr string
+	if err := json.NewDecoder(r).Decode(&addr); err != nil {
+		b.Fatal(err)
+	}
+	return addr
+}
+
+// TestAcceptor is the other process of the benchmarks.
+func TestAcceptor(t *testing.T) {
+	if os.Getenv("NETLADDER_TEST_ACCEPTOR") == "" {
+		t.Skip("only for the benchmarks")
+	}
+	l, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_ = c.Close()
+	}
+}
+
+// A benchmark measures for this long, after a time to warm up, whatever b.N.
+const benchFor, benchWarmUp = 10 * time.Second, 3 * time.Second
+
+func measure(b *testing.B, probes func() int) {
+	time.Sleep(benchWarmUp)
+	debug.FreeOSMemory()
+	beforeN, beforeCPU := probes(), cpu()
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	allocs := mem.Mallocs
+	time.Sleep(benchFor)
+	n, used := probes()-beforeN, cpu()-beforeCPU
+	runtime.ReadMemStats(&mem)
+	b.ReportMetric(float64(used.Microseconds())/float64(n), "cpu-µs/probe")
+	b.ReportMetric(float64(n)/benchFor.Seconds(), "probes/s")
+	b.ReportMetric(float64(mem.Mallocs-allocs)/float64(n), "allocs/probe")
+	b.ReportMetric(rss(), "RSS-MiB")
+	b.ReportMetric(0, "ns/op")
+}
+
+// nowhere is a Writer of reports.
+type nowhere struct{}
+
+func (nowhere) WriteStatus(context.Context, *v1alpha1.ProbeAssignmentStatus) error { return nil }
+
+// BenchmarkAgent is the whole way of a TCP probe, from the schedule to the
+// states, the metrics and the reports. Run it with -benchtime=1x.
+func BenchmarkAgent(b *testing.B) {
+	for _, rate := range []int{50, 200, 1000} {
+		b.Run(fmt.Sprintf("%d per second", rate), func(b *testing.B) {
+			addr := acceptor(b)
+			_, port, err := net.SplitHostPort(addr)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var n int32
+			if _, err := fmt.Sscan(port, &n); err != nil {
+				b.Fatal(err)
+			}
+			var mu sync.Mutex
+			probes, bad := 0, 0
+			tcp := probe.Kinds()[probe.TCP]
+			a := newAgent(Options{NodeName: "node0", PodUID: "uid", Log: logr.Discard(), Probes: map[probe.Kind]probe.Func{
+				probe.TCP: func(ctx context.Context, t probe.Target) probe.Result {
+					r := tcp(ctx, t)
+					mu.Lock()
+					defer mu.Unlock()
+					probes++
+					if r.Verdict != probe.Connected {
+						bad++
+					}
+					return r
+				},
+			}}, nowhere{})
+			ctx, cancel := context.WithCancel(b.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() { a.scheduler.Run(ctx) })
+			wg.Go(func() { a.reporter.Run(ctx) })
+			a.assigned(&v1alpha1.ProbeAssignment{Spec: benchSpec(rate, n)})
+			measure(b, func() int {
+				mu.Lock()
+				defer mu.Unlock()
+				return probes
+			})
+			cancel()
+			wg.Wait()
+			if bad > 0 {
+				b.Logf("%d of %d probes were bad", bad, probes)
+			}
+		})
+	}
+}
+
+// benchSpec makes as many pairs as probes a second, in groups of 50, by using
+// as many addresses of the loopback network.
+func benchSpec(rate int, port int32) v1alpha1.ProbeAssignmentSpec {
+	s := v1alpha1.ProbeAssignmentSpec{}
+	for i := range rate {
+		if i%50 == 0 {
+			s.Groups = append(s.Groups, v1alpha1.ProbeGroup{
+				Key: fmt.Sprintf("ns/check/path%d/TCP", i/50), Hash: "a-1", Kind: v1alpha1.ProbeTCP, FailureThreshold: 2,
+				SuccessThreshold: 1, Interval: metav1.Duration{Duration: time.Second}, Timeout: metav1.Duration{Duration: 500 * time.Millisecond},
+			})
+		}
+		s.Targets = append(s.Targets, v1alpha1.AssignedTarget{IP: fmt.Sprintf("127.0.%d.%d", i/250, 1+i%250), Port: port})
+		g := &s.Groups[len(s.Groups)-1]
+		g.Members = append(g.Members, int32(i))
+	}
+	return s
+}
+
+// BenchmarkBareDial is net.Dial at the same rates, one by one and all at once
+// each second: what no schedule can beat, and what a naive one costs.
+func BenchmarkBareDial(b *testing.B) {
+	for _, rate := range []int{200, 1000} {
+		for name, burst := range map[string]int{"paced": 1, "burst": rate} {
+			b.Run(fmt.Sprintf("%s %d per second", name, rate), func(b *testing.B) {
+				addr := acceptor(b)
+				var mu sync.Mutex
+				probes := 0
+				ctx, cancel := context.WithCancel(b.Context())
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					tick := time.NewTicker(time.Second * time.Duration(burst) / time.Duration(rate))
+					defer tick.Stop()
+					for {
+						select {
+						case <-ctx.Done():
+							return
+						case <-tick.C:
+						}
+						for range burst {
+							wg.Go(func() {
+								if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
+									_ = c.Close()
+								}
+								mu.Lock()
+								defer mu.Unlock()
+								probes++
+							})
+						}
+					}
+				})
+				measure(b, func() int {
+					mu.Lock()
+					defer mu.Unlock()
+					return probes
+				})
+				cancel()
+				wg.Wait()
+			})
+		}
+	}
+}

@@ -1,0 +1,154 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package prober
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/expfmt"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/prober/probe"
+	"github.com/netladder/netladder/prober/schedule"
+)
+
+// series returns all lines of the exposition that are samples.
+func series(t *testing.T, m *metrics) []string {
+	t.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var lines []string
+	for line := range strings.Lines(text.String()) {
+		if !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// Whatever is probed and seen, there are at most 200 series, and 8 for each
+// path.
+func TestSeriesAreBounded(t *testing.T) {
+	m := newMetrics()
+	kinds := []probe.Kind{probe.MeshTCP, probe.MeshUDP, probe.MeshICMP, probe.TCP, probe.HTTP, probe.DNS, "Smoke"}
+	const paths = 30
+	keep := map[pathKey]struct{}{}
+	for i := range paths {
+		key := pathKey{"ns", "check", fmt.Sprint(i)}
+		keep[key] = struct{}{}
+		for _, kind := range kinds {
+			for _, v := range append(v1alpha1.Verdicts(), "FromTheFuture") {
+				o := &schedule.Outcome{Result: probe.Result{Verdict: probe.Verdict(v), Latency: time.Duration(i+1) * time.Millisecond}}
+				o.Timed = v == v1alpha1.VerdictConnected
+				for _, phase := range []string{"resolve", "connect", "exchange", "first_byte", "surprise"} {
+					o.Phases = append(o.Phases, probe.Phase{Name: phase, Duration: time.Millisecond})
+				}
+				m.record(m.path(key), kind, o)
+			}
+		}
+	}
+	all := series(t, m)
+	perPath := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return !strings.Contains(s, "check_namespace=") })
+	if len(perPath) != 8*paths {
+		t.Errorf("%d series for %d paths", len(perPath), paths)
+	}
+	if rest := len(all) - len(perPath); rest > 200 {
+		t.Errorf("%d series apart from the paths:\n%s", rest, strings.Join(all, ""))
+	}
+
+	// Paths that leave take their series with them, also if a probe of theirs
+	// still runs.
+	late := m.path(pathKey{"ns", "check", "3"})
+	m.keep(nil)
+	m.record(late, probe.TCP, &schedule.Outcome{Result: probe.Result{Verdict: probe.Dropped}})
+	for _, s := range series(t, m) {
+		if strings.Contains(s, "check_namespace=") {
+			t.Errorf("left behind: %s", s)
+		}
+	}
+}
+
+func TestNamesAndLabels(t *testing.T) {
+	m := newMetrics()
+	m.record(m.path(pathKey{"ns", "check", "path"}), probe.TCP, &schedule.Outcome{
+		Result: probe.Result{Verdict: probe.Connected, Phases: []probe.Phase{{Name: "connect"}}}, Timed: true,
+	})
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "netladder_") {
+			continue
+		}
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, l.GetName())
+		}
+		got[f.GetName()] = strings.Join(labels, ",")
+	}
+	want := map[string]string{
+		"netladder_probes_total":                         "check,check_namespace,path,verdict",
+		"netladder_probe_duration_seconds":               "kind,phase",
+		"netladder_path_probe_duration_seconds":          "check,check_namespace,path",
+		"netladder_prober_report_errors_total":           "",
+		"netladder_prober_last_report_timestamp_seconds": "",
+		"netladder_prober_schedule_lag_seconds":          "",
+		"netladder_prober_unmeasured_total":              "",
+		"netladder_prober_skipped_total":                 "",
+		"netladder_prober_assigned_pairs":                "",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+func TestReadinessFailsWhenRoundsStall(t *testing.T) {
+	a := newAgent(Options{NodeName: "node0", PodUID: "uid", Log: logr.Discard()}, nil)
+	clk := clocktesting.NewFakePassiveClock(a.scheduler.LastTick())
+	a.clock = clk
+	if err := a.ready(); err != nil {
+		t.Error(err)
+	}
+	clk.SetTime(clk.Now().Add(stalledAfter + time.Second))
+	if err := a.ready(); err == nil {
+		t.Error("ready though rounds have stalled")
+	}
+}
+
+func TestGroupsAreBounded(t *testing.T) {
+	a := newAgent(Options{NodeName: "node0", PodUID: "uid", Log: logr.Discard()}, nil)
+	spec := tcpSpec("a-1", "10.0.0.1", "10.0.0.1", "not an address")
+	g := &spec.Groups[0]
+	g.Interval.Duration, g.Timeout.Duration, g.Window, g.PerRound = 0, time.Hour, 1000, -1
+	spec.Groups = append(spec.Groups, *g, v1alpha1.ProbeGroup{Key: "nonsense", Kind: v1alpha1.ProbeDNS})
+	a.tracker.Update(&spec, nil, time.Now())
+	groups, paths, settle := a.groups(&spec)
+	if len(paths) != 2 || settle != 2*time.Second {
+		t.Errorf("%d paths, settle %s", len(paths), settle)
+	}
+	got := groups[0]
+	if got.Interval != minInterval || got.Timeout != minInterval || got.Window != 3 || len(got.Pairs) != 1 {
+		t.Errorf("group %+v", got)
+	}
+	// None of it may upset the scheduler.
+	a.scheduler.Update(groups)
+}
