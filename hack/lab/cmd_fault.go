@@ -43,7 +43,8 @@ func newHealCommand(flag *labFlag) *cobra.Command {
 }
 
 func faultFrom(args []string) state.Fault {
-	padded := append(args, "", "")
+	var padded [3]string
+	copy(padded[:], args)
 	return state.Fault{Name: padded[0], Node: padded[1], Peer: padded[2]}
 }
 

@@ -85,7 +85,7 @@ func limitsReachTheCgroup(t *testing.T, l *lab) {
 	}
 }
 
-func vxlanPair(t *testing.T, l *lab) {
+func vxlanPair(_ *testing.T, l *lab) {
 	l.must("break", "vxlan", "node1", "node2")
 	l.wantFailure("node1", l.podIP("node2"))
 	l.wantFailure("node2", l.podIP("node1"))
@@ -134,7 +134,7 @@ func dns(t *testing.T, l *lab) {
 	}
 }
 
-func kubeProxy(t *testing.T, l *lab) {
+func kubeProxy(_ *testing.T, l *lab) {
 	service := l.must("kubectl", "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}") + ":80"
 	l.must("break", "kubeproxy", "node1")
 	l.wantFailure("node1", service)

@@ -164,9 +164,9 @@ func killMember(pid int, path string) error {
 		return fmt.Errorf("opening process %d of cgroup %s: %w", pid, path, err)
 	}
 	defer func() { _ = unix.Close(fd) }()
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	if err != nil || !isMember(string(content), path) {
-		return nil //nolint:nilerr // it ended or was never ours
+	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)) // an error: it has ended
+	if !isMember(string(content), path) {
+		return nil
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("killing process %d of cgroup %s: %w", pid, path, err)

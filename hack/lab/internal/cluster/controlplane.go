@@ -99,7 +99,7 @@ func freePort() (int, error) {
 		return 0, fmt.Errorf("looking for a free port on 127.0.0.1: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // what ListenTCP says
+	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (c *Cluster) etcd() daemon {
