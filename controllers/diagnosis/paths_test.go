@@ -118,6 +118,9 @@ func TestWithoutPairs(t *testing.T) {
 			if g := (want{p.State, p.Reason, p.Pairs}); g != tc.want {
 				t.Errorf("got %+v, want %+v", g, tc.want)
 			}
+			if fresh := p.LastTransitionTime.Time.Equal(t0); fresh == (tc.previous.State == tc.want.state && tc.previous.Reason == tc.want.reason) {
+				t.Errorf("lastTransitionTime %v", p.LastTransitionTime)
+			}
 			grace := p.Reason == v1alpha1.ReasonNoEndpoints && p.State == v1alpha1.StateUnknown
 			if grace == got.Deadline.IsZero() || grace && got.Deadline.After(t0.Add(30*time.Second)) {
 				t.Errorf("deadline %v while %s/%s", got.Deadline, p.State, p.Reason)

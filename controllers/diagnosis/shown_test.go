@@ -146,3 +146,36 @@ func TestWorstOfOnePath(t *testing.T) {
 		t.Errorf("%d pairs: %s", len(p.WorstPairs), p.Message)
 	}
 }
+
+// TestFailingPairsComeFirst: where room is short, the Failing pairs of one path
+// go before the Degraded ones of another.
+func TestFailingPairsComeFirst(t *testing.T) {
+	s := newSim("node1", "node2", "node3", "node4", "node5")
+	for _, source := range s.names() {
+		for _, target := range s.names() {
+			if source != target {
+				s.set(source+">"+target, v1alpha1.StateDegraded, v1alpha1.VerdictDropped)
+			}
+		}
+		s.set(source+">api", v1alpha1.StateFailing, v1alpha1.VerdictDropped)
+	}
+	s.heartbeat()
+	in := s.input()
+	mesh, api := in.Resolved.Paths[0], in.Resolved.Paths[1]
+	in.Resolved.Paths, s.check.Spec.Paths = nil, nil
+	for _, p := range []struct {
+		name string
+		of   plan.ResolvedPath
+	}{{"a", mesh}, {"b", mesh}, {"c", mesh}, {"d", mesh}, {"e", mesh}, {"f", api}} {
+		p.of.Name = p.name
+		in.Resolved.Paths = append(in.Resolved.Paths, p.of)
+		s.check.Spec.Paths = append(s.check.Spec.Paths, v1alpha1.Path{Name: p.name})
+	}
+	var got []int
+	for _, p := range diagnosis.Summarize(in).Paths {
+		got = append(got, len(p.WorstPairs))
+	}
+	if diff := cmp.Diff([]int{7, 7, 7, 7, 7, 5}, got); diff != "" {
+		t.Error(diff)
+	}
+}
