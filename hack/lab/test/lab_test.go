@@ -91,6 +91,7 @@ func vxlanPair(_ *testing.T, l *lab) {
 	l.wantFailure("node2", l.podIP("node1"))
 	l.wantSuccess("node1", l.podIP("node3"))
 	l.must("heal", "vxlan", "node1", "node2")
+	l.must("heal", "vxlan", "node1", "node2") // again: no mistake
 	l.wantSuccess("node1", l.podIP("node2"))
 }
 
