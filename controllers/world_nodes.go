@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -66,7 +65,7 @@ func (w *world) setNode(name string, n *corev1.Node, pods []*corev1.Pod) (change
 		w.engine.SetNode(planned)
 	}
 	facts := nodeFacts(w.facts[name], n, prober, echo)
-	if equality.Semantic.DeepEqual(facts, w.facts[name]) {
+	if sameFacts(facts, w.facts[name]) {
 		return false, hold
 	}
 	w.facts[name] = facts
@@ -137,6 +136,24 @@ func nodeFacts(previous *diagnosis.NodeFacts, n *corev1.Node, prober, echo *core
 		facts.Echo = index.Pod(echo)
 	}
 	return facts
+}
+
+// sameFacts compares by value; nil is no facts.
+func sameFacts(a, b *diagnosis.NodeFacts) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Ready == b.Ready && a.Gone == b.Gone &&
+		a.ReadySince.Equal(b.ReadySince) && a.NotReadySince.Equal(b.NotReadySince) &&
+		samePod(a.Prober, b.Prober) && samePod(a.Echo, b.Echo)
+}
+
+func samePod(a, b *diagnosis.PodFacts) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.UID == b.UID && a.Ready == b.Ready && a.Terminating == b.Terminating &&
+		a.StartedAt.Equal(b.StartedAt) && a.ReadySince.Equal(b.ReadySince)
 }
 
 func samePlan(a, b *plan.Node) bool {

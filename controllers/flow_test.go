@@ -1,0 +1,401 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/test/builders"
+)
+
+// names of the nodes of a test; all of them are in every test's cluster one
+// after the other, since nodes have no namespace.
+func names(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("node%d", i)
+	}
+	return out
+}
+
+// meshCluster has three nodes and a check of the mesh between them.
+func meshCluster(t *testing.T) (*cluster, []string) {
+	t.Helper()
+	h := newCluster(t)
+	nodes := names(3)
+	for i, name := range nodes {
+		h.createNode(name, i)
+	}
+	h.create(builders.MakeCheck("mesh").Namespace(h.namespace).Path("cross", builders.ToMesh(v1alpha1.MeshScopeCrossNode)).Obj())
+	return h, nodes
+}
+
+// assigned waits until each of the nodes has an assignment with n groups, and
+// the controller's time stands still afterwards.
+func (h *cluster) assigned(nodes []string, groups int) {
+	h.t.Helper()
+	h.eventually("assignments", func() error {
+		for _, name := range nodes {
+			a, err := h.assignment(name)
+			if err != nil {
+				return err
+			}
+			if len(a.Spec.Groups) != groups {
+				return fmt.Errorf("%s has %d groups, want %d", name, len(a.Spec.Groups), groups)
+			}
+		}
+		return nil
+	})
+}
+
+func (h *cluster) readyIs(check string, want metav1.ConditionStatus, reason string) {
+	h.t.Helper()
+	h.eventually("check "+check+" Ready="+string(want), func() error {
+		c := h.check(check)
+		ready := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil {
+			return errors.New("no condition Ready")
+		}
+		if ready.Status != want || reason != "" && ready.Reason != reason {
+			return fmt.Errorf("Ready is %s/%s: %s", ready.Status, ready.Reason, ready.Message)
+		}
+		return nil
+	})
+}
+
+func (h *cluster) events(check string) []eventsv1.Event {
+	h.t.Helper()
+	var list eventsv1.EventList
+	must(h.t, h.client.List(h.t.Context(), &list, client.InNamespace(h.namespace)))
+	return slices.DeleteFunc(list.Items, func(e eventsv1.Event) bool { return e.Regarding.Name != check })
+}
+
+func (h *cluster) hasEvent(check, reason string) {
+	h.t.Helper()
+	h.eventually("event "+reason, func() error {
+		var seen []string
+		for _, e := range h.events(check) {
+			if e.Reason == reason {
+				return nil
+			}
+			seen = append(seen, e.Reason)
+		}
+		return fmt.Errorf("seen: %v", seen)
+	})
+}
+
+func TestCheckBecomesReadyAndFails(t *testing.T) {
+	h, nodes := meshCluster(t)
+	h.start()
+	h.assigned(nodes, 1)
+	for _, name := range nodes {
+		a, err := h.assignment(name)
+		must(t, err)
+		if owner := metav1.GetControllerOf(a); owner != nil {
+			t.Errorf("%s has a controller owner %v: the node is none", name, owner)
+		}
+		if len(a.OwnerReferences) != 1 || a.OwnerReferences[0].Kind != "Node" || a.OwnerReferences[0].Name != name {
+			t.Errorf("%s is owned by %v", name, a.OwnerReferences)
+		}
+		if got := len(a.Spec.Groups[0].Members); got != 2 {
+			t.Errorf("%s aims at %d nodes, want the 2 others", name, got)
+		}
+	}
+	h.readyIs("mesh", metav1.ConditionUnknown, v1alpha1.ReasonPending)
+	h.reportAll(nodes)
+	h.readyIs("mesh", metav1.ConditionTrue, v1alpha1.ReasonAllPathsPassing)
+	h.hasEvent("mesh", "PathPassing")
+	if got := h.check("mesh").Status.Summary.Passing; got != "1/1" {
+		t.Errorf("summary %q", got)
+	}
+
+	h.clock.Step(2 * time.Minute) // nothing is young any more
+	h.reportAll(nodes)
+	h.report(nodes[0], "cross")
+	h.readyIs("mesh", metav1.ConditionFalse, v1alpha1.ReasonPathsFailing)
+	h.hasEvent("mesh", "PathFailing")
+	if broken := h.check("mesh").Status.Summary.Broken; broken != "cross" {
+		t.Errorf("broken %q", broken)
+	}
+	for series, want := range map[string]float64{
+		"netladder_path_state,check=mesh,path=cross,expect=Allow,severity=Warning,state=Failing": 1,
+		"netladder_path_state,check=mesh,path=cross,state=Passing":                               0,
+		"netladder_path_pairs,check=mesh,path=cross,state=Failing":                               2,
+		"netladder_path_pairs,check=mesh,path=cross,state=Passing":                               4,
+		"netladder_failing_pair,source_node=node0,verdict=Dropped":                               1,
+		"netladder_failing_pairs_dropped":                                                        0,
+		"netladder_plan_nodes":                                                                   3,
+		"netladder_api_writes_total,object=assignment":                                           3,
+	} {
+		if got, ok := h.metric(series); !ok || got != want {
+			t.Errorf("%s is %v (exported: %t), want %v", series, got, ok, want)
+		}
+	}
+
+	h.reportAll(nodes)
+	h.readyIs("mesh", metav1.ConditionTrue, "")
+	h.hasEvent("mesh", "PathRecovered")
+	if _, ok := h.metric("netladder_failing_pair"); ok {
+		t.Error("netladder_failing_pair is still exported")
+	}
+
+	h.delete(h.check("mesh"))
+	h.eventually("series to go", func() error {
+		if _, ok := h.metric("netladder_path_state"); ok {
+			return errors.New("netladder_path_state is exported")
+		}
+		return nil
+	})
+	h.assigned(nodes, 0)
+}
+
+func TestSilenceIsNoted(t *testing.T) {
+	h, nodes := meshCluster(t)
+	h.start()
+	h.assigned(nodes, 1)
+	h.reportAll(nodes)
+	h.readyIs("mesh", metav1.ConditionTrue, "")
+	// No report any more: nothing but time makes the controller look again.
+	h.eventually("Fresh to be False", func() error {
+		h.clock.Step(time.Second)
+		if c := meta.FindStatusCondition(h.check("mesh").Status.Conditions, v1alpha1.ConditionFresh); c.Status != metav1.ConditionFalse {
+			return fmt.Errorf("Fresh is %s", c.Status)
+		}
+		return nil
+	})
+	h.reportAll(nodes)
+	h.readyIs("mesh", metav1.ConditionTrue, "")
+}
+
+func TestServiceMissingThenThere(t *testing.T) {
+	h := newCluster(t)
+	h.createNode("node0", 0)
+	h.create(builders.MakeCheck("shop").Namespace(h.namespace).Path("db", builders.ToService("db", 5432)).Obj())
+	h.start()
+	h.eventually("the path to be refused", func() error {
+		paths := h.check("shop").Status.Paths
+		if len(paths) != 1 || paths[0].Reason != v1alpha1.ReasonServiceNotFound {
+			return fmt.Errorf("paths: %+v", paths)
+		}
+		return nil
+	})
+	h.create(builders.MakeService(h.namespace, "db", 5432))
+	h.create(builders.MakeEndpointSlice(h.namespace, "db", 5432, "10.9.7.7"))
+	h.assigned([]string{"node0"}, 1)
+	h.report("node0")
+	h.readyIs("shop", metav1.ConditionTrue, "")
+}
+
+func TestRestartRepeatsNothing(t *testing.T) {
+	h, nodes := meshCluster(t)
+	h.start()
+	h.assigned(nodes, 1)
+	h.reportAll(nodes)
+	h.readyIs("mesh", metav1.ConditionTrue, "")
+	h.clock.Step(2 * time.Minute)
+	h.reportAll(nodes)
+	h.report(nodes[1], "cross")
+	h.readyIs("mesh", metav1.ConditionFalse, "")
+	h.hasEvent("mesh", "PathFailing")
+	h.pass(15 * time.Second)
+	h.stop()
+
+	before, events := h.versions(nodes), h.eventCount("mesh")
+	h.start()
+	h.eventually("the new controller to judge", func() error {
+		if v, ok := h.metric("netladder_path_state,state=Failing"); !ok || v != 1 {
+			return fmt.Errorf("netladder_path_state is %v (exported: %t)", v, ok)
+		}
+		return nil
+	})
+	h.pass(15 * time.Second)
+	if diff := cmp.Diff(before, h.versions(nodes)); diff != "" {
+		t.Errorf("a restart wrote (-before +after):\n%s", diff)
+	}
+	if got := h.eventCount("mesh"); got != events {
+		t.Errorf("%d events before the restart, %d after", events, got)
+	}
+}
+
+// versions are the resourceVersions of all that the controller writes.
+func (h *cluster) versions(nodes []string) map[string]string {
+	h.t.Helper()
+	out := map[string]string{"check": h.check("mesh").ResourceVersion}
+	for _, name := range nodes {
+		a, err := h.assignment(name)
+		must(h.t, err)
+		out[name] = a.ResourceVersion
+	}
+	return out
+}
+
+// eventCount counts repetitions too.
+func (h *cluster) eventCount(check string) int {
+	n := 0
+	for _, e := range h.events(check) {
+		n++
+		if e.Series != nil {
+			n += int(e.Series.Count)
+		}
+	}
+	return n
+}
+
+func TestNothingChangedNothingWritten(t *testing.T) {
+	h, nodes := meshCluster(t)
+	h.start()
+	h.assigned(nodes, 1)
+	h.reportAll(nodes)
+	h.readyIs("mesh", metav1.ConditionTrue, "")
+	h.pass(15 * time.Second)
+	before := h.versions(nodes)
+
+	// What happens all the time on a quiet cluster.
+	var node corev1.Node
+	must(t, h.client.Get(t.Context(), client.ObjectKey{Name: nodes[0]}, &node))
+	node.Status.Conditions[0].LastHeartbeatTime = metav1.Now()
+	must(t, h.client.Status().Update(t.Context(), &node))
+	node.Annotations = map[string]string{"somebody": "noted something"}
+	must(t, h.client.Update(t.Context(), &node))
+	h.pass(5 * time.Second)
+	if diff := cmp.Diff(before, h.versions(nodes)); diff != "" {
+		t.Errorf("something was written (-before +after):\n%s", diff)
+	}
+}
+
+func TestNodeDeleted(t *testing.T) {
+	h, nodes := meshCluster(t)
+	h.start()
+	h.assigned(nodes, 1)
+	h.delete(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodes[2]}})
+	h.eventually("its assignment to go", func() error {
+		if _, err := h.assignment(nodes[2]); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("reading it: %v", err)
+		}
+		return nil
+	})
+	h.eventually("the others to aim elsewhere", func() error {
+		for _, name := range nodes[:2] {
+			a, err := h.assignment(name)
+			if err != nil {
+				return err
+			}
+			if len(a.Spec.Groups) != 1 || len(a.Spec.Groups[0].Members) != 1 {
+				return fmt.Errorf("%s: %+v", name, a.Spec.Groups)
+			}
+		}
+		return nil
+	})
+	h.reportAll(nodes[:2])
+	h.readyIs("mesh", metav1.ConditionTrue, "")
+}
+
+func TestProberGap(t *testing.T) {
+	h, nodes := meshCluster(t)
+	h.start()
+	h.assigned(nodes, 1)
+	before, err := h.assignment(nodes[0])
+	must(t, err)
+	h.delete(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "prober-" + nodes[0]}})
+	h.pass(2 * time.Minute)
+	after, err := h.assignment(nodes[0])
+	must(t, err)
+	if after.UID != before.UID || after.ResourceVersion != before.ResourceVersion {
+		t.Errorf("the assignment of a node whose prober is being replaced was touched")
+	}
+	h.pass(podHold)
+	h.eventually("the assignment to go in the end", func() error {
+		if _, err := h.assignment(nodes[0]); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("reading it: %v", err)
+		}
+		return nil
+	})
+}
+
+func TestEchoRolloutCostsOneWrite(t *testing.T) {
+	h, nodes := meshCluster(t)
+	h.start()
+	h.assigned(nodes, 1)
+	h.pass(5 * time.Second)
+	before, err := h.assignment(nodes[0])
+	must(t, err)
+	h.delete(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "echo-" + nodes[1]}})
+	h.pass(5 * time.Second)
+	starting := h.createPod(builders.MakeEchoPod("echo-new", nodes[1]).Phase(corev1.PodPending).Ready(corev1.ConditionFalse, time.Now()))
+	h.pass(5 * time.Second)
+	if a, err := h.assignment(nodes[0]); err != nil || a.Generation != before.Generation {
+		t.Fatalf("written while the new echo pod has no IP: generation %d, then %d (%v)", before.Generation, a.Generation, err)
+	}
+	starting.Status.Phase = corev1.PodRunning
+	starting.Status.PodIPs = []corev1.PodIP{{IP: "10.9.1.33"}}
+	starting.Status.PodIP = "10.9.1.33"
+	must(t, h.client.Status().Update(t.Context(), starting))
+	h.eventually("the new echo pod to be aimed at", func() error {
+		a, err := h.assignment(nodes[0])
+		if err != nil {
+			return err
+		}
+		for _, n := range a.Spec.Nodes {
+			if n.Name == nodes[1] && n.EchoUID == string(starting.UID) && slices.Equal(n.EchoIPs, []string{"10.9.1.33"}) {
+				return nil
+			}
+		}
+		return fmt.Errorf("nodes: %+v", a.Spec.Nodes)
+	})
+	h.pass(5 * time.Second)
+	if a, err := h.assignment(nodes[0]); err != nil || a.Generation != before.Generation+1 {
+		t.Errorf("generation %d before the rollout, %d after (%v): want one write", before.Generation, a.Generation, err)
+	}
+}
+
+func TestOthersFieldsStay(t *testing.T) {
+	h, nodes := meshCluster(t)
+	h.start()
+	h.assigned(nodes, 1)
+	a, err := h.assignment(nodes[0])
+	must(t, err)
+	wanted := a.Spec.DeepCopy()
+	a.Labels = map[string]string{"team": "network"}
+	a.Spec.Groups = nil
+	must(t, h.client.Update(t.Context(), a, client.FieldOwner("somebody")))
+	h.eventually("the spec to be repaired", func() error {
+		if a, err = h.assignment(nodes[0]); err != nil {
+			return err
+		}
+		if diff := cmp.Diff(*wanted, a.Spec); diff != "" {
+			return errors.New(diff)
+		}
+		return nil
+	})
+	if a.Labels["team"] != "network" {
+		t.Errorf("somebody's label is gone: %v", a.Labels)
+	}
+	h.delete(a)
+	h.eventually("a deleted assignment to come back", func() error {
+		_, err := h.assignment(nodes[0])
+		return err
+	})
+	h.reportAll(nodes)
+	h.readyIs("mesh", metav1.ConditionTrue, "")
+	for _, entry := range h.check("mesh").ManagedFields {
+		owns := string(entry.FieldsV1.Raw)
+		if entry.Manager == v1alpha1.FieldOwnerController && (strings.Contains(owns, "f:spec") || entry.Subresource != "status") {
+			t.Errorf("the controller owns more of a check than its status: %s", owns)
+		}
+	}
+}
