@@ -1,0 +1,94 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/netladder/netladder/controllers"
+)
+
+func controllerCommand() *cobra.Command {
+	var (
+		opts         controllers.Options
+		logs         logFlags
+		pullPolicy   string
+		prober, echo resourceFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "controller",
+		Short: "Plan what the probers do, judge what they report, and install them",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctrl.SetLogger(logs.logger())
+			opts.ImagePullPolicy = corev1.PullPolicy(pullPolicy)
+			var err error
+			if opts.ProberResources, err = prober.requirements(controllers.DefaultProberResources()); err != nil {
+				return fmt.Errorf("--prober-*: %w", err)
+			}
+			if opts.EchoResources, err = echo.requirements(controllers.DefaultEchoResources()); err != nil {
+				return fmt.Errorf("--echo-*: %w", err)
+			}
+			return controllers.Run(cmd.Context(), opts)
+		},
+	}
+	flags := cmd.Flags()
+	logs.register(flags)
+	flags.StringVar(&opts.Namespace, "namespace", "", "the namespace Netladder is installed in (required)")
+	flags.StringVar(&opts.Image, "image", "", "image of the probers and echo pods (required)")
+	flags.StringVar(&opts.DeploymentName, "deployment-name", "netladder-controller", "the controller's own Deployment, which owns what the controller installs")
+	flags.StringVar(&pullPolicy, "image-pull-policy", "", "Always, IfNotPresent or Never; default as Kubernetes' for the tag")
+	flags.StringSliceVar(&opts.ImagePullSecrets, "image-pull-secret", nil, "name of a Secret to pull the image with; may be repeated")
+	flags.StringToStringVar(&opts.NodeSelector, "node-selector", nil, "run probers and echo pods only on nodes with these labels: key=value,…")
+	flags.StringVar(&opts.PriorityClassName, "priority-class", "", "priority class of probers and echo pods")
+	prober.register(flags, "prober")
+	echo.register(flags, "echo")
+	flags.BoolVar(&opts.LeaderElection, "leader-elect", true, "elect one of several controllers by a Lease; without it there must be only one")
+	flags.StringVar(&opts.MetricsBindAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 turns it off")
+	flags.BoolVar(&opts.MetricsInsecure, "metrics-insecure", false, "serve metrics by plain HTTP to everybody, for labs")
+	flags.StringVar(&opts.MetricsCertDir, "metrics-cert-dir", "", "directory with tls.crt and tls.key for the metrics; default self-signed")
+	flags.StringVar(&opts.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns it off")
+	flags.IntVar(&opts.AssignmentSizeLimit, "assignment-size-limit", 64<<10, "largest ProbeAssignment spec in bytes of JSON; above it sampling shrinks")
+	return cmd
+}
+
+// resourceFlags are the resources of a DaemonSet's container.
+type resourceFlags struct {
+	cpuRequest, memoryRequest, memoryLimit string
+}
+
+func (f *resourceFlags) register(flags *pflag.FlagSet, role string) {
+	flags.StringVar(&f.cpuRequest, role+"-cpu-request", "", "CPU request of "+role+" pods; there is no limit, for throttling would look like a slow network")
+	flags.StringVar(&f.memoryRequest, role+"-memory-request", "", "memory request of "+role+" pods")
+	flags.StringVar(&f.memoryLimit, role+"-memory-limit", "", "memory limit of "+role+" pods")
+}
+
+// requirements puts what was given on top of the defaults.
+func (f *resourceFlags) requirements(r corev1.ResourceRequirements) (corev1.ResourceRequirements, error) {
+	for _, q := range []struct {
+		text string
+		list corev1.ResourceList
+		name corev1.ResourceName
+	}{
+		{f.cpuRequest, r.Requests, corev1.ResourceCPU},
+		{f.memoryRequest, r.Requests, corev1.ResourceMemory},
+		{f.memoryLimit, r.Limits, corev1.ResourceMemory},
+	} {
+		if q.text == "" {
+			continue
+		}
+		quantity, err := resource.ParseQuantity(q.text)
+		if err != nil {
+			return r, fmt.Errorf("%s %q: %w", q.name, q.text, err)
+		}
+		q.list[q.name] = quantity
+	}
+	return r, nil
+}

@@ -1,0 +1,37 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/netladder/netladder/prober"
+	"github.com/netladder/netladder/prober/probe"
+)
+
+func proberCommand() *cobra.Command {
+	var (
+		opts prober.Options
+		logs logFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "prober",
+		Short: "Probe what this node's ProbeAssignment asks for, and report",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.Log = logs.logger()
+			opts.Probes = probe.Kinds()
+			return prober.Run(cmd.Context(), opts)
+		},
+	}
+	flags := cmd.Flags()
+	logs.register(flags)
+	flags.StringVar(&opts.NodeName, "node-name", "", "name of the node this prober stands on (required)")
+	flags.StringVar(&opts.PodUID, "pod-uid", "", "UID of this prober's pod (required)")
+	flags.StringVar(&opts.FleetFile, "fleet-file", "/etc/netladder/fleet.json", "file with the API server's endpoints, for when its ClusterIP does not work")
+	flags.StringVar(&opts.ResolvConf, "resolv-conf", "/etc/resolv.conf", "resolver configuration of the DNS probes")
+	flags.StringVar(&opts.MetricsAddress, "metrics-bind-address", ":8443", "address of /metrics; empty turns it off")
+	flags.StringVar(&opts.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; empty turns it off")
+	return cmd
+}
