@@ -55,8 +55,10 @@ func Echo(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 		"--pod-uid=$(POD_UID)",
 		"--bind-address=:"+strconv.Itoa(plan.EchoPort),
 		"--http-bind-address=:"+strconv.Itoa(EchoHTTPPort),
+		"--metrics-bind-address=:"+strconv.Itoa(MetricsPort),
 	).
 		WithPorts(
+			port("metrics", MetricsPort, corev1.ProtocolTCP),
 			port("echo-tcp", plan.EchoPort, corev1.ProtocolTCP),
 			port("echo-udp", plan.EchoPort, corev1.ProtocolUDP),
 			port("http", EchoHTTPPort, corev1.ProtocolTCP)).

@@ -29,7 +29,7 @@ func TestOutOfTheBox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{pathSameNode, pathCrossNode, pathAPIServer, pathEchoService, pathDNSUDP, pathDNSTCP} {
+	for _, path := range []string{pathSameNode, pathCrossNode, pathAPIServer, pathClusterIP, pathDNSUDP, pathDNSTCP} {
 		p := pathOf(check, path)
 		if p == nil {
 			t.Fatalf("the check has no path %s", path)
@@ -70,7 +70,7 @@ func TestDNSBroken(t *testing.T) {
 
 func TestKubeProxyBroken(t *testing.T) {
 	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
-	through := []string{pathAPIServer, pathEchoService, pathDNSUDP, pathDNSTCP}
+	through := []string{pathAPIServer, pathClusterIP, pathDNSUDP, pathDNSTCP}
 	heal := breakNetwork(t, "kubeproxy", faultNode)
 	eventually(t, slack*detectionBound, "paths through ClusterIPs are Failing", inState(clusterNetwork, v1alpha1.StateFailing, through...))
 	for _, path := range through {

@@ -47,7 +47,7 @@ func TestAPIServerOutage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{pathSameNode, pathCrossNode, pathEchoService, pathDNSUDP, pathDNSTCP} {
+	for _, name := range []string{pathSameNode, pathCrossNode, pathClusterIP, pathDNSUDP, pathDNSTCP} {
 		if p := pathOf(check, name); time.Since(p.LastTransitionTime.Time) < time.Minute {
 			t.Errorf("path %s changed its state during the outage: %+v", name, p)
 		}

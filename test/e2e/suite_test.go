@@ -33,12 +33,12 @@ const (
 
 // Paths of the cluster-network check.
 const (
-	pathSameNode    = "same-node"
-	pathCrossNode   = "cross-node"
-	pathAPIServer   = "api-server"
-	pathEchoService = "echo-service"
-	pathDNSUDP      = "dns-udp"
-	pathDNSTCP      = "dns-tcp"
+	pathSameNode  = "same-node"
+	pathCrossNode = "cross-node"
+	pathAPIServer = "api-server"
+	pathClusterIP = "cluster-ip"
+	pathDNSUDP    = "dns-udp"
+	pathDNSTCP    = "dns-tcp"
 )
 
 // The checks of the stories run at this pace; detectionBound is the stated
