@@ -194,7 +194,8 @@ func (h *cluster) create(object client.Object) {
 
 func (h *cluster) delete(object client.Object) {
 	h.t.Helper()
-	must(h.t, h.client.Delete(h.t.Context(), object, client.GracePeriodSeconds(0)))
+	// Also after the test, when its context has ended.
+	must(h.t, h.client.Delete(context.WithoutCancel(h.t.Context()), object, client.GracePeriodSeconds(0)))
 }
 
 // createPod makes a pod with its status.
