@@ -136,7 +136,7 @@ func BenchmarkAgent(b *testing.B) {
 				b.Fatal(err)
 			}
 			var mu sync.Mutex
-			probes, bad := 0, 0
+			probes, bad := 0, map[probe.Verdict]int{}
 			tcp := probe.Kinds()[probe.TCP]
 			a := newAgent(Options{NodeName: "node0", PodUID: "uid", Log: logr.Discard(), Probes: map[probe.Kind]probe.Func{
 				probe.TCP: func(ctx context.Context, t probe.Target) probe.Result {
@@ -145,7 +145,7 @@ func BenchmarkAgent(b *testing.B) {
 					defer mu.Unlock()
 					probes++
 					if r.Verdict != probe.Connected {
-						bad++
+						bad[r.Verdict]++
 					}
 					return r
 				},
@@ -162,8 +162,8 @@ func BenchmarkAgent(b *testing.B) {
 			})
 			cancel()
 			wg.Wait()
-			if bad > 0 {
-				b.Logf("%d of %d probes were bad", bad, probes)
+			if len(bad) > 0 {
+				b.Logf("of %d probes: %v", probes, bad)
 			}
 		})
 	}

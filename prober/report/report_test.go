@@ -107,6 +107,13 @@ func TestRetries(t *testing.T) {
 	}
 	wantDue(t, p, true, last+60*time.Second)
 
+	// A change that could not be written does not wait for the heartbeat.
+	p.dirty = true
+	failed := p.write(t, true, false)
+	if last = p.write(t, true, true); last-failed > maxBackoff {
+		t.Errorf("a change was written %s after it could not be", last-failed)
+	}
+
 	// A heartbeat that is late is no unreported change.
 	last = p.write(t, true, false)
 	if got := p.unreported(epoch.Add(last + time.Hour)); got != 0 {
