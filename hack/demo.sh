@@ -27,11 +27,11 @@ wait_ready() {
 
 up() {
   local start=$SECONDS
-  make -C "$root" bin/kustomize "$lab" >/dev/null
+  make -s -C "$root" "$root/bin/kustomize" "$lab" >/dev/null
   # The cluster and the image need the same two cores; the cluster has more to
   # wait for.
   "$lab" --name "$lab_name" up --nodes "$nodes"
-  build_image_quietly
+  step "build the image" build_image
   step "load the image on every node" "$lab" --name "$lab_name" load "$image_tar"
   step "install Netladder and the sample application" install demo
   step "controller is up" k -n netladder-system rollout status deploy/netladder-controller --timeout=180s
@@ -54,18 +54,6 @@ Use any client:
 Stop:
   make demo-down
 TXT
-}
-
-build_image_quietly() {
-  local log start=$SECONDS
-  log=$(mktemp)
-  printf '%-52s' "build the image …"
-  if ! build_image >"$log" 2>&1; then
-    printf ' FAILED\n'
-    tail -n 40 "$log" >&2
-    return 1
-  fi
-  printf ' %d s\n' $((SECONDS - start))
 }
 
 case ${1:-} in

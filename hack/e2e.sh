@@ -21,7 +21,7 @@ cleanup() {
   exit "$status"
 }
 
-make -C "$root" bin/kustomize "$lab"
+make -s -C "$root" "$root/bin/kustomize" "$lab"
 trap cleanup EXIT
 "$lab" --name "$lab_name" up --nodes 3
 step "build the image" build_image

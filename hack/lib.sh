@@ -23,34 +23,28 @@ step() {
 
 # build_image sets image_tar and image_ref. The tag is the content, so that
 # loading the same image twice changes nothing and a new one is rolled out.
+# (Steps run where errexit is off: each command says itself when it fails.)
 build_image() {
-  make -C "$root" build bin/image
+  make -C "$root" build "$root/bin/image" || return
   local digest
-  digest=$(sha256sum "$root/bin/netladder" | cut -c1-12)
+  digest=$(sha256sum "$root/bin/netladder" | cut -c1-12) || return
   image_ref=ghcr.io/netladder/netladder:dev-$digest
   image_tar=$root/dist/netladder-$digest.tar
-  mkdir -p "$root/dist"
-  [[ -f $image_tar ]] || {
-    rm -f "$root"/dist/netladder-*.tar
-    "$root/bin/image" build --binary "$root/bin/netladder" --tag "$image_ref" --output "$image_tar"
-  }
+  [[ -f $image_tar ]] && return
+  mkdir -p "$root/dist" && rm -f "$root"/dist/netladder-*.tar || return
+  "$root/bin/image" build --binary "$root/bin/netladder" --tag "$image_ref" --output "$image_tar"
 }
 
 # install OVERLAY: applies a kustomization of config/ with the image just built.
 install() {
-  local overlay=$root/dist/overlay
-  rm -rf "$overlay" && mkdir -p "$overlay"
-  cat >"$overlay/kustomization.yaml" <<YAML
-resources: [../../config/$1]
-images:
-- name: ghcr.io/netladder/netladder
-  newTag: ${image_ref##*:}
-YAML
-  "$root/bin/kustomize" build "$overlay" >"$overlay/all.yaml"
+  local manifests=$root/dist/manifests.yaml
+  "$root/bin/kustomize" build "$root/config/$1" >"$manifests.in" || return
+  sed "s|ghcr.io/netladder/netladder:dev|$image_ref|" "$manifests.in" >"$manifests" || return
+  rm -f "$manifests.in"
   # CRDs first: what uses them is refused until the API server serves them.
-  k apply --server-side --force-conflicts -k "$root/config/crd"
-  k wait --for=condition=Established --timeout=60s crd/connectivitychecks.netladder.io crd/probeassignments.netladder.io
-  k apply --server-side --force-conflicts -f "$overlay/all.yaml"
+  k apply --server-side --force-conflicts -k "$root/config/crd" || return
+  k wait --for=condition=Established --timeout=60s crd/connectivitychecks.netladder.io crd/probeassignments.netladder.io || return
+  k apply --server-side --force-conflicts -f "$manifests"
 }
 
 k() { "$lab" --name "$lab_name" kubectl "$@"; }
