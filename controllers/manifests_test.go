@@ -1,0 +1,72 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/netladder/netladder/test/envtest"
+)
+
+// TestManifestsAreAccepted offers every object of config/ to the API server,
+// which knows each field and every rule of the CRDs.
+func TestManifestsAreAccepted(t *testing.T) {
+	h := newCluster(t)
+	ns := &corev1.Namespace{}
+	manifest(t, ns, 0, "manager", "namespace.yaml")
+	if err := h.client.Create(t.Context(), ns); err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
+	offered := 0
+	for _, dir := range []string{"rbac", "manager", "network-policy", "admission", "samples"} {
+		pattern, err := envtest.Path("config", dir, "*.yaml")
+		must(t, err)
+		files, err := filepath.Glob(pattern)
+		must(t, err)
+		for _, file := range files {
+			if filepath.Base(file) == "kustomization.yaml" || filepath.Base(file) == "namespace.yaml" {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			must(t, err)
+			for _, document := range bytes.Split(text, []byte("\n---\n")) {
+				var object unstructured.Unstructured
+				if must(t, yaml.Unmarshal(document, &object.Object)); len(object.Object) == 0 {
+					continue
+				}
+				if err := h.client.Create(t.Context(), &object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
+					t.Errorf("%s: %s %s: %v", file, object.GetKind(), object.GetName(), err)
+				}
+				offered++
+			}
+		}
+	}
+	if offered < 15 {
+		t.Errorf("only %d objects found", offered)
+	}
+}
+
+// TestControllerPodIsRestricted tries the Deployment's pod in the namespace
+// that is shipped with it.
+func TestControllerPodIsRestricted(t *testing.T) {
+	h := newCluster(t)
+	ns, deployment := &corev1.Namespace{}, &appsv1.Deployment{}
+	manifest(t, ns, 0, "manager", "namespace.yaml")
+	manifest(t, deployment, 0, "manager", "deployment.yaml")
+	ns.Name, ns.GenerateName = "", "system-"
+	h.create(ns)
+	h.create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: deployment.Spec.Template.Spec.ServiceAccountName}})
+	h.create(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "controller"}, Spec: deployment.Spec.Template.Spec})
+}

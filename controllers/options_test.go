@@ -1,0 +1,39 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestOptionsValidate(t *testing.T) {
+	good := func() Options {
+		return Options{Namespace: "netladder-system", Image: "x", DeploymentName: "netladder-controller"}
+	}
+	for name, c := range map[string]struct {
+		change func(*Options)
+		want   string
+	}{
+		"good":          {func(*Options) {}, ""},
+		"namespace":     {func(o *Options) { o.Namespace = "" }, "Namespace"},
+		"image":         {func(o *Options) { o.Image = "" }, "Image"},
+		"deployment":    {func(o *Options) { o.DeploymentName = "A_b" }, "DeploymentName"},
+		"pull policy":   {func(o *Options) { o.ImagePullPolicy = "Sometimes" }, "ImagePullPolicy"},
+		"pull secret":   {func(o *Options) { o.ImagePullSecrets = []string{"a/b"} }, "ImagePullSecrets"},
+		"priority":      {func(o *Options) { o.PriorityClassName = "a b" }, "PriorityClassName"},
+		"node selector": {func(o *Options) { o.NodeSelector = map[string]string{"a b": "c"} }, "NodeSelector"},
+		"size":          {func(o *Options) { o.AssignmentSizeLimit = -1 }, "AssignmentSizeLimit"},
+	} {
+		o := good()
+		c.change(&o)
+		err := o.Validate()
+		if c.want == "" && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want something about %s", name, err, c.want)
+		}
+	}
+}
