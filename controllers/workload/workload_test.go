@@ -1,0 +1,61 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package workload_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/yaml"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/netladder/netladder/controllers/workload"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func settings() workload.Settings {
+	memory := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("100Mi")}
+	return workload.Settings{
+		Namespace:         "netladder-system",
+		Owner:             workload.Owner{Name: "netladder-controller", UID: "uid"},
+		Image:             "netladder.test/netladder:v1",
+		ImagePullPolicy:   corev1.PullNever,
+		ImagePullSecrets:  []string{"b", "a"},
+		NodeSelector:      map[string]string{"zone": "a"},
+		PriorityClassName: "high",
+		Prober:            corev1.ResourceRequirements{Requests: memory, Limits: memory},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for name, object := range map[string]any{
+		"prober": workload.Prober(settings()),
+		"echo":   workload.Echo(settings()),
+		"fleet":  workload.Fleet(settings(), "{}"),
+	} {
+		got, err := yaml.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join("testdata", name+".yaml")
+		if *update {
+			if err := os.WriteFile(file, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
+		}
+	}
+}
