@@ -184,7 +184,7 @@ func (l *lab) buildImage(output, tag string) {
 var snapshots = map[string]string{
 	"mounts":             "sort /proc/mounts",
 	"cgroups":            "find /sys/fs/cgroup -type d | sort",
-	"network namespaces": "ls /run/netns 2>/dev/null | sort",
+	"network namespaces": "ls /run/netns /run/netladder-lab 2>/dev/null | sort",
 	"links":              "ip -o -d link; ip -o address; ip route; ip rule; ip neigh show nud permanent",
 	"nftables":           "nft list ruleset",
 	"iptables":           "iptables-legacy-save 2>/dev/null | grep -v '^#'",
@@ -193,7 +193,8 @@ var snapshots = map[string]string{
 	"lab files":          "ls /var/lib/netladder-lab /var/lib/kubelet /var/lib/containerd /var/lib/cni /etc/cni /run/containerd /var/log/pods 2>&1",
 }
 
-var volatile = regexp.MustCompile(`(?m)^.*(kernel\.random|ns_last_pid|kernel\.pty\.nr|nf_conntrack_count|vm\.stat).*\n?`)
+// volatile are lines that change without any lab, or that other tests of the product cause while this one runs.
+var volatile = regexp.MustCompile(`(?m)^.*(nltest-|process_api|kernel\.random|ns_last_pid|kernel\.pty\.nr|nf_conntrack_count|vm\.stat).*\n?`)
 
 func snapshot(t *testing.T) map[string]string {
 	t.Helper()

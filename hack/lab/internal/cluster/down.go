@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/netladder/netladder/hack/lab/internal/cgroup"
@@ -22,7 +25,7 @@ func (c *Cluster) Down(ctx context.Context) error {
 		return err
 	}
 	return c.progress.Step("network and state removed", func() error {
-		namespaces, err := netns.List(layout.NetnsRoot, c.lab.NetnsPrefix())
+		namespaces, err := namespacesOf(c.lab)
 		if err != nil {
 			return err
 		}
@@ -31,13 +34,28 @@ func (c *Cluster) Down(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := os.Remove(c.lab.NetnsDir()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing the directory of network namespaces: %w", err)
+		}
 		// No mount of a node reaches into the host's mount namespace, so that this removes the lab's files only.
 		if err := os.RemoveAll(c.lab.Dir()); err != nil {
 			return fmt.Errorf("removing the lab's state: %w", err)
 		}
-		_ = os.Remove(layout.StateRoot) // unless another lab is in it
+		// Unless another lab is in them.
+		_ = os.Remove(layout.StateRoot)
+		_ = os.Remove(filepath.Dir(c.lab.NetnsDir()))
 		return c.waitUntilGone(ctx)
 	})
+}
+
+// namespacesOf lists the lab's network namespaces and the links to them.
+func namespacesOf(lab layout.Lab) ([]string, error) {
+	namespaces, err := netns.List(lab.NetnsDir(), "")
+	if err != nil {
+		return nil, err
+	}
+	links, err := netns.List(layout.NetnsLinks, lab.NetnsPrefix())
+	return append(links, namespaces...), err
 }
 
 // removeCgroup kills what is in a cgroup and removes it. A process that was about to enter when its starter died can

@@ -10,7 +10,6 @@ import (
 
 	"github.com/netladder/netladder/hack/lab/internal/cgroup"
 	"github.com/netladder/netladder/hack/lab/internal/layout"
-	"github.com/netladder/netladder/hack/lab/internal/netns"
 )
 
 // Leftovers lists everything on this machine that carries the lab's name, one line each.
@@ -63,7 +62,7 @@ func isDaemon(words []string) bool {
 }
 
 func leftNamespaces(lab layout.Lab) ([]string, error) {
-	paths, err := netns.List(layout.NetnsRoot, lab.NetnsPrefix())
+	paths, err := namespacesOf(lab)
 	return prefixed("network namespace ", paths), err
 }
 
@@ -80,7 +79,7 @@ func leftMounts(lab layout.Lab) ([]string, error) {
 			continue
 		}
 		target := fields[4]
-		if strings.HasPrefix(target+"/", lab.Dir()+"/") || strings.HasPrefix(target, filepath.Join(layout.NetnsRoot, lab.NetnsPrefix())) {
+		if strings.HasPrefix(target+"/", lab.Dir()+"/") || strings.HasPrefix(target+"/", lab.NetnsDir()+"/") {
 			left = append(left, "mount "+target)
 		}
 	}
@@ -88,10 +87,13 @@ func leftMounts(lab layout.Lab) ([]string, error) {
 }
 
 func leftFiles(lab layout.Lab) ([]string, error) {
-	if _, err := os.Stat(lab.Dir()); err == nil {
-		return []string{"directory " + lab.Dir()}, nil
+	var left []string
+	for _, dir := range []string{lab.Dir(), lab.NetnsDir()} {
+		if _, err := os.Stat(dir); err == nil {
+			left = append(left, "directory "+dir)
+		}
 	}
-	return nil, nil
+	return left, nil
 }
 
 func prefixed(prefix string, items []string) []string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -138,6 +139,9 @@ func (c *Cluster) hasPodCIDR(ctx context.Context, name string) error {
 		return err
 	}
 	node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("%w; if it was deleted while it ran, `lab stop %s` and `lab start %s` bring it back", err, name, name)
+	}
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -18,6 +19,9 @@ import (
 // EnterCommand is the lab's hidden command that calls Enter.
 const EnterCommand = "internal-enter"
 
+// environment is what the lab's processes get: not the caller's, whose proxies and settings are not the cluster's.
+var environment = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
+
 // Process describes a process to start.
 type Process struct {
 	Cgroup string   // where it is tracked; must exist
@@ -25,7 +29,7 @@ type Process struct {
 	Join   int      // a process whose mount, PID and UTS namespaces it joins; 0: none
 	Fork   bool     // start it in new mount, PID and UTS namespaces
 	Args   []string // program and arguments
-	Env    []string // in addition to the caller's
+	Env    []string // in addition to environment, which it overrides
 	Log    string   // file that gets its output
 	Files  []*os.File
 }
@@ -47,7 +51,7 @@ func Start(process Process) error {
 	args := []string{EnterCommand, "--cgroup", process.Cgroup, "--netns", process.Netns, "--join", strconv.Itoa(process.Join), "--"}
 	cmd := exec.Command("/proc/self/exe", append(args, process.Args...)...)
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), process.Env...)
+	cmd.Env = append(slices.Clone(environment), process.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = process.Files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

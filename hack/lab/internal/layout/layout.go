@@ -35,8 +35,12 @@ const (
 const (
 	// StateRoot holds one directory per lab.
 	StateRoot = "/var/lib/netladder-lab"
-	// NetnsRoot is where `ip netns` and nsenter users look.
-	NetnsRoot = "/run/netns"
+	// runRoot holds one directory of network namespaces per lab.
+	runRoot = "/run/netladder-lab"
+	// NetnsLinks is where `ip netns` and nsenter users look: it gets links to the namespaces. The namespaces themselves are
+	// mounted elsewhere, for the first `ip netns add` mounts this directory over itself and with it copies of what is mounted
+	// in it, which nobody can unmount any more.
+	NetnsLinks = "/run/netns"
 	// MaxNodes is bounded by the underlay, whose node addresses start at 172.30.0.11.
 	MaxNodes        = 200
 	firstNodeOctet  = 11
@@ -70,10 +74,18 @@ func (l Lab) Path(parts ...string) string {
 // LockFile serialises the commands that change the lab. It outlives the lab: a lock file that goes away locks nobody out.
 func (l Lab) LockFile() string { return filepath.Join("/run/lock", cgroupPrefix+l.Name) }
 
-// Netns is the path of a member's network namespace.
-func (l Lab) Netns(member string) string { return filepath.Join(NetnsRoot, l.NetnsPrefix()+member) }
+// NetnsDir holds the lab's network namespaces.
+func (l Lab) NetnsDir() string { return filepath.Join(runRoot, l.Name) }
 
-// NetnsPrefix starts the name of every network namespace of the lab.
+// Netns is the path of a member's network namespace.
+func (l Lab) Netns(member string) string { return filepath.Join(l.NetnsDir(), member) }
+
+// NetnsLink is the link to a member's network namespace.
+func (l Lab) NetnsLink(member string) string {
+	return filepath.Join(NetnsLinks, l.NetnsPrefix()+member)
+}
+
+// NetnsPrefix starts the name of every link to a network namespace of the lab.
 func (l Lab) NetnsPrefix() string { return l.Name + "-" }
 
 // Cgroup is a cgroup of the lab, below each hierarchy's root.

@@ -40,8 +40,8 @@ func TestNodeIP(t *testing.T) {
 
 func TestNamesOfTwoLabsDoNotMeet(t *testing.T) {
 	one, other := Lab{Name: "nl"}, Lab{Name: "nl2"}
-	if strings.HasPrefix(other.Netns(Switch), NetnsRoot+"/"+one.NetnsPrefix()) {
-		t.Errorf("%s looks as if it were of lab %s", other.Netns(Switch), one.Name)
+	if strings.HasPrefix(other.NetnsLink(Switch), NetnsLinks+"/"+one.NetnsPrefix()) {
+		t.Errorf("%s looks as if it were of lab %s", other.NetnsLink(Switch), one.Name)
 	}
 	if one.Cgroup() != "/netladder-lab-nl" || one.DaemonCgroup("node1", "kubelet") != "/netladder-lab-nl/node1/daemons/kubelet" {
 		t.Errorf("cgroups %s, %s", one.Cgroup(), one.DaemonCgroup("node1", "kubelet"))

@@ -1,4 +1,4 @@
-// Package netns makes, enters and removes network namespaces that have a name in the file system, as `ip netns` does.
+// Package netns makes, enters and removes network namespaces that have a name in the file system.
 package netns
 
 import (
@@ -42,17 +42,31 @@ func Ensure(path string) error {
 	return nil
 }
 
+// Link makes a symbolic link to a namespace where others look for it.
+func Link(path, link string) error {
+	if target, err := os.Readlink(link); err == nil && target == path {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+		return fmt.Errorf("linking to network namespace %s: %w", path, err)
+	}
+	if err := os.Symlink(path, link); err != nil {
+		return fmt.Errorf("linking to network namespace %s: %w", path, err)
+	}
+	return nil
+}
+
 // Exists tells whether path is a network namespace (and not the empty file that a crash may leave).
 func Exists(path string) bool {
 	var stat unix.Statfs_t
 	return unix.Statfs(path, &stat) == nil && stat.Type == unix.NSFS_MAGIC
 }
 
-// Remove takes the namespace's name away; the namespace ends with the last process in it.
+// Remove takes the namespace's name, or a link to it, away; the namespace ends with the last process in it.
 func Remove(path string) error {
 	// Whoever repeated the mount (a crash between two steps) gets it undone as often.
 	for {
-		err := unix.Unmount(path, unix.MNT_DETACH)
+		err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 		if err == nil {
 			continue
 		}

@@ -27,7 +27,7 @@ const (
 // that traffic to the outside is lost silently, as behind a firewall.
 func EnsureSwitch(lab layout.Lab) error {
 	path := lab.Netns(layout.Switch)
-	if err := labnetns.Ensure(path); err != nil {
+	if err := ensureNetns(lab, layout.Switch); err != nil {
 		return err
 	}
 	if err := setSysctls(path, map[string]string{"net/ipv4/ip_forward": "0"}); err != nil {
@@ -48,7 +48,7 @@ func EnsureSwitch(lab layout.Lab) error {
 // EnsureMember makes a member's namespace and its link to the switch.
 func EnsureMember(lab layout.Lab, member string, ip net.IP, forward bool) error {
 	path := lab.Netns(member)
-	if err := labnetns.Ensure(path); err != nil {
+	if err := ensureNetns(lab, member); err != nil {
 		return err
 	}
 	forwarding := "0"
@@ -81,6 +81,13 @@ func EnsureMember(lab layout.Lab, member string, ip net.IP, forward bool) error 
 		return fmt.Errorf("adding the default route in %s: %w", path, err)
 	}
 	return nil
+}
+
+func ensureNetns(lab layout.Lab, member string) error {
+	if err := labnetns.Ensure(lab.Netns(member)); err != nil {
+		return err
+	}
+	return labnetns.Link(lab.Netns(member), lab.NetnsLink(member))
 }
 
 // ensureCable makes the veth pair with both ends at their place, so that no end is ever seen in the host's namespace.
@@ -127,7 +134,7 @@ func Unplug(lab layout.Lab, member string) error {
 			}
 		}
 	}
-	return labnetns.Remove(lab.Netns(member))
+	return errors.Join(labnetns.Remove(lab.NetnsLink(member)), labnetns.Remove(lab.Netns(member)))
 }
 
 // portName is the switch's end of a member's cable; interface names have 15 characters at most.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -48,7 +49,7 @@ func Run(ctx context.Context, node Node) error {
 	if os.Getpid() != 1 {
 		return errors.New("not the first process of a PID namespace: `lab up` starts this")
 	}
-	for _, step := range []func(Node) error{isolate, mountVar, mountTunables, announce} {
+	for _, step := range []func(Node) error{isolate, releaseNamespaces, mountVar, mountTunables, announce} {
 		if err := step(node); err != nil {
 			return fmt.Errorf("node %s: %w", node.Name, err)
 		}
@@ -65,6 +66,26 @@ func isolate(node Node) error {
 		return err
 	}
 	return mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC)
+}
+
+// releaseNamespaces drops this node's copies of the mounts that keep network namespaces alive: whoever removes one of them
+// on the machine expects it to end.
+func releaseNamespaces(Node) error {
+	content, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return fmt.Errorf("listing mounts: %w", err)
+	}
+	for line := range strings.Lines(string(content)) {
+		before, after, found := strings.Cut(line, " - ")
+		fields := strings.Fields(before)
+		if !found || len(fields) < 5 || !strings.HasPrefix(after, "nsfs ") {
+			continue
+		}
+		if err := unix.Unmount(fields[4], unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("unmounting %s: %w", fields[4], err)
+		}
+	}
+	return nil
 }
 
 // mountVar builds the node's /var/lib aside, from directories of the lab's state, and then moves it into place.
