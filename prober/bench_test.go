@@ -124,6 +124,18 @@ func (nowhere) WriteStatus(context.Context, *v1alpha1.ProbeAssignmentStatus) err
 // BenchmarkAgent is the whole way of a TCP probe, from the schedule to the
 // states, the metrics and the reports. Run it with -benchtime=1x.
 func BenchmarkAgent(b *testing.B) {
+	benchmarkAgent(b, probe.Kinds()[probe.TCP])
+}
+
+// BenchmarkAgentAlone is the same without the sockets.
+func BenchmarkAgentAlone(b *testing.B) {
+	benchmarkAgent(b, func(context.Context, probe.Target) probe.Result {
+		return probe.Result{Verdict: probe.Connected, Latency: time.Millisecond}
+	})
+}
+
+func benchmarkAgent(b *testing.B, tcp probe.Func) {
+	b.Helper()
 	for _, rate := range []int{50, 200, 1000} {
 		b.Run(fmt.Sprintf("%d per second", rate), func(b *testing.B) {
 			addr := acceptor(b)
@@ -137,7 +149,6 @@ func BenchmarkAgent(b *testing.B) {
 			}
 			var mu sync.Mutex
 			probes, bad := 0, map[probe.Verdict]int{}
-			tcp := probe.Kinds()[probe.TCP]
 			a := newAgent(Options{NodeName: "node0", PodUID: "uid", Log: logr.Discard(), Probes: map[probe.Kind]probe.Func{
 				probe.TCP: func(ctx context.Context, t probe.Target) probe.Result {
 					r := tcp(ctx, t)
