@@ -16,7 +16,7 @@ import (
 
 // The ports of Netladder's own pods.
 const (
-	// MetricsPort of the prober.
+	// MetricsPort of both.
 	MetricsPort = 8443
 	// HealthPort of the prober: /healthz and /readyz.
 	HealthPort = 8081
