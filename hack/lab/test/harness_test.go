@@ -15,7 +15,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netladder/netladder/hack/lab/internal/layout"
 )
+
+const labName = "selftest"
 
 var nodes = []string{"node1", "node2", "node3"}
 
@@ -32,7 +36,7 @@ func newLab(t *testing.T) *lab {
 	if os.Geteuid() != 0 {
 		t.Skip("the lab needs root")
 	}
-	l := &lab{t: t, name: "selftest", binary: filepath.Join(t.TempDir(), "lab")}
+	l := &lab{t: t, name: labName, binary: filepath.Join(t.TempDir(), "lab")}
 	if out, err := exec.Command("go", "build", "-o", l.binary, "..").CombinedOutput(); err != nil {
 		t.Fatalf("building the lab: %v\n%s", err, out)
 	}
@@ -189,21 +193,42 @@ var snapshots = map[string]string{
 	"nftables":           "nft list ruleset",
 	"iptables":           "iptables-legacy-save 2>/dev/null | grep -v '^#'",
 	"sysctls":            "sysctl -a 2>/dev/null | grep -E '^(net|vm|kernel)[.]'",
-	"processes":          "ps -eo stat=,comm= | grep -E '^[^Z].* (kube-[cps]|kubelet|coredns|containerd|runc|podtool)' | cut -d' ' -f2- | sort",
+	"processes":          "ps -ww -eo stat=,comm=,cgroup= | grep -E '^[^Z][^ ]* +(kube-[cps]|kubelet|coredns|containerd|runc|podtool)' | tr -s ' ' | cut -d' ' -f2- | sort",
 	"lab files":          "ls /var/lib/netladder-lab /var/lib/kubelet /var/lib/containerd /var/lib/cni /etc/cni /run/containerd /var/log/pods 2>&1",
 }
 
 // volatile are lines that change without any lab, or that other tests of the product cause while this one runs.
-var volatile = regexp.MustCompile(`(?m)^.*(nltest-|process_api|kernel\.random|ns_last_pid|kernel\.pty\.nr|nf_conntrack_count|vm\.stat).*\n?`)
+var volatile = regexp.MustCompile(`nltest-|process_api|kernel\.random|ns_last_pid|kernel\.pty\.nr|nf_conntrack_count|vm\.stat`)
 
 func snapshot(t *testing.T) map[string]string {
 	t.Helper()
+	others, err := os.ReadDir(layout.StateRoot)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
 	taken := map[string]string{}
 	for name, script := range snapshots {
 		out, _ := exec.Command("sh", "-c", script).CombinedOutput() // grep fails where there is nothing
-		taken[name] = volatile.ReplaceAllString(string(out), "")
+		var kept []string
+		for _, line := range strings.Split(string(out), "\n") {
+			if !volatile.MatchString(line) && !slices.ContainsFunc(others, func(lab os.DirEntry) bool { return isOf(line, lab.Name()) }) {
+				kept = append(kept, line)
+			}
+		}
+		taken[name] = strings.Join(kept, "\n")
 	}
 	return taken
+}
+
+// isOf tells whether a line of a snapshot is about another lab that is up meanwhile.
+func isOf(line, name string) bool {
+	if name == labName {
+		return false
+	}
+	other := layout.Lab{Name: name}
+	return line == name || strings.HasPrefix(line, other.NetnsPrefix()) ||
+		strings.Contains(line, other.NetnsDir()+"/") || strings.Contains(line, other.NetnsLink("")) ||
+		strings.Contains(line+"/", other.Cgroup()+"/") || strings.Contains(line, other.Cgroup()+",")
 }
 
 func compare(t *testing.T, before, after map[string]string) {
