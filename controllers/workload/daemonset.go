@@ -33,7 +33,7 @@ func Prober(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 	).
 		WithPorts(port("metrics", MetricsPort, corev1.ProtocolTCP), port("health", HealthPort, corev1.ProtocolTCP)).
 		WithVolumeMounts(corev1ac.VolumeMount().WithName("fleet").WithMountPath(FleetDir).WithReadOnly(true)).
-		WithLivenessProbe(probe("/healthz", "health").WithPeriodSeconds(20).WithFailureThreshold(3)).
+		WithLivenessProbe(liveness("health")).
 		WithReadinessProbe(probe("/readyz", "health").WithPeriodSeconds(5).WithFailureThreshold(2))
 	// A prober may start before the fleet is known: it then uses the Service.
 	fleet := corev1ac.Volume().WithName("fleet").
@@ -63,7 +63,7 @@ func Echo(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 			port("echo-udp", plan.EchoPort, corev1.ProtocolUDP),
 			port("http", EchoHTTPPort, corev1.ProtocolTCP),
 			port("metrics", MetricsPort, corev1.ProtocolTCP)).
-		WithLivenessProbe(probe("/healthz", "http").WithPeriodSeconds(20).WithFailureThreshold(3)).
+		WithLivenessProbe(liveness("http")).
 		WithReadinessProbe(probe("/healthz", "http").WithPeriodSeconds(5).WithFailureThreshold(2))
 	spec := podSpec(s, container, 5).
 		WithServiceAccountName(v1alpha1.EchoName).
@@ -144,6 +144,11 @@ func fieldEnv(name, path string) *corev1ac.EnvVarApplyConfiguration {
 
 func port(name string, number int32, protocol corev1.Protocol) *corev1ac.ContainerPortApplyConfiguration {
 	return corev1ac.ContainerPort().WithName(name).WithContainerPort(number).WithProtocol(protocol)
+}
+
+// liveness is patient: to restart a pod that merely gets no CPU helps nobody.
+func liveness(port string) *corev1ac.ProbeApplyConfiguration {
+	return probe("/healthz", port).WithPeriodSeconds(20).WithTimeoutSeconds(10).WithFailureThreshold(6)
 }
 
 func probe(path, port string) *corev1ac.ProbeApplyConfiguration {

@@ -46,7 +46,7 @@ func TestOutOfTheBox(t *testing.T) {
 }
 
 func TestOverlayBroken(t *testing.T) {
-	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	calm(t)
 	heal := breakNetwork(t, "vxlan", faultNode)
 	eventually(t, slack*detectionBound, "cross-node is Failing", inState(clusterNetwork, v1alpha1.StateFailing, pathCrossNode))
 	onlyPairsWith(t, clusterNetwork, pathCrossNode, faultNode)
@@ -62,7 +62,7 @@ func TestOverlayBroken(t *testing.T) {
 }
 
 func TestDNSBroken(t *testing.T) {
-	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	calm(t)
 	heal := breakNetwork(t, "dns")
 	eventually(t, slack*detectionBound, "DNS paths are Failing", inState(clusterNetwork, v1alpha1.StateFailing, pathDNSUDP, pathDNSTCP))
 	holds(t, 3*interval, func() { othersPass(t, clusterNetwork, pathDNSUDP, pathDNSTCP) })
@@ -71,7 +71,7 @@ func TestDNSBroken(t *testing.T) {
 }
 
 func TestKubeProxyBroken(t *testing.T) {
-	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	calm(t)
 	through := []string{pathAPIServer, pathClusterIP, pathDNSUDP, pathDNSTCP}
 	heal := breakNetwork(t, "kubeproxy", faultNode)
 	eventually(t, slack*detectionBound, "paths through ClusterIPs are Failing", inState(clusterNetwork, v1alpha1.StateFailing, through...))

@@ -24,7 +24,7 @@ import (
 const settle = detectionBound + 2*time.Second
 
 func TestProberKilledIsQuiet(t *testing.T) {
-	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	calm(t)
 	r := record(t)
 	for _, component := range []string{"prober", "echo"} {
 		pods, err := podsOf(t.Context(), component)
@@ -42,7 +42,7 @@ func TestProberKilledIsQuiet(t *testing.T) {
 }
 
 func TestRolloutsAreQuiet(t *testing.T) {
-	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	calm(t)
 	r := record(t)
 	for _, workload := range []string{"ds/" + v1alpha1.ProberName, "ds/" + v1alpha1.EchoName, "deploy/netladder-controller"} {
 		kubectl(t, "-n", namespace, "rollout", "restart", workload)
@@ -56,7 +56,7 @@ func TestRolloutsAreQuiet(t *testing.T) {
 // A path that is broken while the controller restarts must stay broken: no
 // resolved-then-refired alert.
 func TestControllerRestartKeepsFailing(t *testing.T) {
-	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	calm(t)
 	heal := breakNetwork(t, "vxlan", faultNode)
 	eventually(t, slack*detectionBound, "cross-node is Failing", inState(clusterNetwork, v1alpha1.StateFailing, pathCrossNode))
 	pause(t, settle) // node2's DNS fails too, a little later
@@ -78,7 +78,7 @@ func TestControllerRestartKeepsFailing(t *testing.T) {
 }
 
 func TestDrainIsQuiet(t *testing.T) {
-	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	calm(t)
 	r := record(t)
 	t.Cleanup(func() {
 		if out, err := tryLab(context.WithoutCancel(t.Context()), "kubectl", "uncordon", faultNode); err != nil {
@@ -93,7 +93,7 @@ func TestDrainIsQuiet(t *testing.T) {
 }
 
 func TestNodeDeletedAndAddedIsQuiet(t *testing.T) {
-	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	calm(t)
 	r := record(t)
 	t.Cleanup(func() {
 		if out, err := tryLab(context.WithoutCancel(t.Context()), "start", faultNode); err != nil {
@@ -132,7 +132,7 @@ func TestNodeDeletedAndAddedIsQuiet(t *testing.T) {
 // A node that loses its power says nothing about the paths of the others, and
 // a path between nodes that are down is not a broken network.
 func TestNodeStoppedIsQuietOnceNotReady(t *testing.T) {
-	eventually(t, time.Minute, "Ready before", ready(clusterNetwork))
+	calm(t)
 	t.Cleanup(func() {
 		if out, err := tryLab(context.WithoutCancel(t.Context()), "start", faultNode); err != nil {
 			t.Errorf("start %s: %v\n%s", faultNode, err, out)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -73,6 +74,39 @@ func ready(name string) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// calm waits until the check is Ready and no pod of Netladder is so young that
+// it excuses bad results.
+func calm(t *testing.T) {
+	t.Helper()
+	eventually(t, 3*time.Minute, "calm", func(ctx context.Context) error {
+		for _, component := range []string{"prober", "echo"} {
+			pods, err := podsOf(ctx, component)
+			if err != nil {
+				return err
+			}
+			for node, pod := range pods {
+				if age := sinceReady(pod); age < grace {
+					return fmt.Errorf("%s on %s is Ready for %s", component, node, age)
+				}
+			}
+		}
+		return ready(clusterNetwork)(ctx)
+	})
+}
+
+// grace is for how long after its start a pod excuses bad results; see
+// docs/architecture.md.
+const grace = 32 * time.Second
+
+func sinceReady(pod *corev1.Pod) time.Duration {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			return time.Since(c.LastTransitionTime.Time)
+		}
+	}
+	return 0
 }
 
 // inState is nil when every named path is in the state and every other path
