@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -164,10 +165,11 @@ func (o *observer) report(ctx context.Context, name string) (touched, error) {
 
 // get reads an object and says whether it exists.
 func get(ctx context.Context, reader client.Reader, key types.NamespacedName, object client.Object) (bool, error) {
-	if err := reader.Get(ctx, key, object); client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("reading %T %s: %w", object, key, err)
-	} else if err != nil {
+	switch err := reader.Get(ctx, key, object); {
+	case apierrors.IsNotFound(err):
 		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading %T %s: %w", object, key, err)
 	}
 	return true, nil
 }

@@ -112,7 +112,7 @@ func (o *Options) Validate() error {
 	label("Namespace", o.Namespace)
 	subdomain("DeploymentName", o.DeploymentName)
 	if o.Image == "" {
-		problems = append(problems, errors.New("Image must be set: the image of the probers and echo pods"))
+		problems = append(problems, errors.New("the Image of the probers and echo pods must be set"))
 	}
 	switch o.ImagePullPolicy {
 	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:

@@ -114,9 +114,12 @@ func runDNS(t *testing.T, n *netns.NS, ip string, tcp bool, handler dns.HandlerF
 		servers = append(servers, &dns.Server{Listener: listener, Handler: handler})
 	}
 	for _, server := range servers {
-		started, ended := make(chan struct{}), make(chan error, 1)
+		started, ended := make(chan struct{}), make(chan struct{})
 		server.NotifyStartedFunc = func() { close(started) }
-		go func() { ended <- server.ActivateAndServe() }()
+		go func() {
+			defer close(ended)
+			_ = server.ActivateAndServe() // it ends by Shutdown
+		}()
 		<-started
 		t.Cleanup(func() {
 			_ = server.Shutdown()

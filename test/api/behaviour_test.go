@@ -197,7 +197,7 @@ func TestRatcheting(t *testing.T) {
 	probe.SetName("probe")
 	eventually(t, func() error {
 		if err := c.Create(t.Context(), probe.DeepCopy(), client.DryRunAll); err == nil || !strings.Contains(err.Error(), "supported values") {
-			return fmt.Errorf("the strict schema is not served yet: %v", err)
+			return fmt.Errorf("the strict schema is not served yet: %w", err)
 		}
 		return nil
 	})
