@@ -188,7 +188,7 @@ func (l *lab) buildImage(output, tag string) {
 var snapshots = map[string]string{
 	"mounts":             "sort /proc/mounts",
 	"cgroups":            "find /sys/fs/cgroup -type d | sort",
-	"network namespaces": "ls /run/netns /run/netladder-lab 2>/dev/null | sort",
+	"network namespaces": "ls -d /run/netns/* /run/netladder-lab/*/* 2>/dev/null",
 	"links":              "ip -o -d link; ip -o address; ip route; ip rule; ip neigh show nud permanent",
 	"nftables":           "nft list ruleset",
 	"iptables":           "iptables-legacy-save 2>/dev/null | grep -v '^#'",
@@ -226,7 +226,7 @@ func isOf(line, name string) bool {
 		return false
 	}
 	other := layout.Lab{Name: name}
-	return line == name || strings.HasPrefix(line, other.NetnsPrefix()) ||
+	return line == name ||
 		strings.Contains(line, other.NetnsDir()+"/") || strings.Contains(line, other.NetnsLink("")) ||
 		strings.Contains(line+"/", other.Cgroup()+"/") || strings.Contains(line, other.Cgroup()+",")
 }

@@ -6,6 +6,7 @@
 package labtest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,16 +63,28 @@ func TestKilledInMidUp(t *testing.T) {
 }
 
 func meshWorks(t *testing.T, l *lab) {
+	if err := mesh(l); err != nil {
+		t.Error(err)
+	}
+}
+
+// mesh fetches from every pod to every pod and to the Service.
+func mesh(l *lab) error {
+	var errs []error
 	for _, from := range nodes {
 		for _, to := range nodes {
-			if err := l.get(from, l.podIP(to)); err != nil {
-				t.Error(err)
-			}
+			errs = append(errs, l.get(from, l.podIP(to)))
 		}
-		if err := l.get(from, "web:80"); err != nil {
-			t.Error(err)
-		}
+		errs = append(errs, l.get(from, "web:80"))
 	}
+	return errors.Join(errs...)
+}
+
+// meshRecovers waits for mesh: kube-proxy learns of new endpoints a moment after the API knows them.
+func (l *lab) meshRecovers() {
+	l.t.Helper()
+	l.settled()
+	l.eventually(30*time.Second, func() error { return mesh(l) })
 }
 
 func limitsReachTheCgroup(t *testing.T, l *lab) {
@@ -147,7 +160,7 @@ func kubeProxy(_ *testing.T, l *lab) {
 	l.wantSuccess("node1", service)
 }
 
-func power(t *testing.T, l *lab) {
+func power(_ *testing.T, l *lab) {
 	address := l.podIP("node3")
 	l.must("stop", "node3")
 	l.wantFailure("node1", address)
@@ -158,8 +171,7 @@ func power(t *testing.T, l *lab) {
 		return nil
 	})
 	l.must("start", "node3")
-	l.settled()
-	meshWorks(t, l)
+	l.meshRecovers()
 }
 
 func deletedNode(t *testing.T, l *lab) {
@@ -171,8 +183,7 @@ func deletedNode(t *testing.T, l *lab) {
 	if cidr() == old {
 		t.Logf("the node got the same pod CIDR %s again", old)
 	}
-	l.settled()
-	meshWorks(t, l)
+	l.meshRecovers()
 }
 
 func apiServer(t *testing.T, l *lab) {
