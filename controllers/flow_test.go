@@ -227,6 +227,11 @@ func TestRestartRepeatsNothing(t *testing.T) {
 	if diff := cmp.Diff(before, h.versions(nodes)); diff != "" {
 		t.Errorf("a restart wrote (-before +after):\n%s", diff)
 	}
+	for _, kind := range []string{writeAssignment, writeCheckStatus, writeEvent} {
+		if n, _ := h.metric("netladder_api_writes_total,object=" + kind); n != 0 {
+			t.Errorf("a restart made %v writes of %s", n, kind)
+		}
+	}
 	if got := h.eventCount("mesh"); got != events {
 		t.Errorf("%d events before the restart, %d after", events, got)
 	}

@@ -61,8 +61,7 @@ func Echo(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 			port("metrics", MetricsPort, corev1.ProtocolTCP),
 			port("echo-tcp", plan.EchoPort, corev1.ProtocolTCP),
 			port("echo-udp", plan.EchoPort, corev1.ProtocolUDP),
-			port("http", EchoHTTPPort, corev1.ProtocolTCP),
-			port("metrics", MetricsPort, corev1.ProtocolTCP)).
+			port("http", EchoHTTPPort, corev1.ProtocolTCP)).
 		WithLivenessProbe(liveness("http")).
 		WithReadinessProbe(probe("/healthz", "http").WithPeriodSeconds(5).WithFailureThreshold(2))
 	spec := podSpec(s, container, 5).
