@@ -290,7 +290,7 @@ func TestNodeDeleted(t *testing.T) {
 	h.delete(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodes[2]}})
 	h.eventually("its assignment to go", func() error {
 		if _, err := h.assignment(nodes[2]); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("reading it: %v", err)
+			return fmt.Errorf("still there (%t)", err == nil)
 		}
 		return nil
 	})
@@ -326,7 +326,7 @@ func TestProberGap(t *testing.T) {
 	h.pass(podHold)
 	h.eventually("the assignment to go in the end", func() error {
 		if _, err := h.assignment(nodes[0]); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("reading it: %v", err)
+			return fmt.Errorf("still there (%t)", err == nil)
 		}
 		return nil
 	})
@@ -398,7 +398,7 @@ func TestOthersFieldsStay(t *testing.T) {
 	h.reportAll(nodes)
 	h.readyIs("mesh", metav1.ConditionTrue, "")
 	for _, entry := range h.check("mesh").ManagedFields {
-		owns := string(entry.FieldsV1.Raw)
+		owns := entry.FieldsV1.GetRawString()
 		if entry.Manager == v1alpha1.FieldOwnerController && (strings.Contains(owns, "f:spec") || entry.Subresource != "status") {
 			t.Errorf("the controller owns more of a check than its status: %s", owns)
 		}
