@@ -35,7 +35,7 @@ const (
 type agent struct {
 	podUID     string
 	resolvConf string
-	probes     map[probe.Kind]probe.Func
+	probes     map[probe.Kind]probe.Method
 	log        logr.Logger
 	clock      clock.PassiveClock
 
@@ -45,8 +45,9 @@ type agent struct {
 	reporter  *report.Reporter
 
 	// Only the watch's goroutine touches these.
-	seen bool
-	spec *v1alpha1.ProbeAssignmentSpec
+	seen    bool
+	spec    *v1alpha1.ProbeAssignmentSpec
+	batches map[probe.Kind]probe.Batch // nil for those that could not be made
 }
 
 // assigned takes in the node's assignment, nil when there is none.
@@ -112,7 +113,7 @@ func (a *agent) group(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGrou
 		Key: pg.Key, Content: v1alpha1.ContentHash(pg.Hash),
 		Interval: min(max(pg.Interval.Duration, minInterval), maxInterval),
 		Window:   min(int(pg.Window), len(pg.Members)), PerRound: int(pg.PerRound),
-		Probe: a.probe(probe.Kind(pg.Kind)),
+		Probe: a.probe(probe.Kind(pg.Kind)), Batch: a.batch(probe.Kind(pg.Kind)),
 	}
 	g.Timeout = min(max(pg.Timeout.Duration, minTimeout), maxTimeout, g.Interval)
 	if pg.MaxLatency != nil {
@@ -137,13 +138,31 @@ func (a *agent) group(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGrou
 // probe returns what makes probes of a kind; for an unknown one, what says
 // that this prober cannot.
 func (a *agent) probe(kind probe.Kind) probe.Func {
-	if f := a.probes[kind]; f != nil {
+	if f := a.probes[kind].Probe; f != nil {
 		return f
 	}
 	evidence := fmt.Sprintf("this prober knows no probes of kind %.32q: upgrade it", string(kind))
 	return func(context.Context, probe.Target) probe.Result {
 		return probe.Result{Verdict: probe.Unsupported, Evidence: evidence}
 	}
+}
+
+// batch returns the one batch of a kind, nil where there is none: its probes
+// then run one by one.
+func (a *agent) batch(kind probe.Kind) probe.Batch {
+	create := a.probes[kind].NewBatch
+	if create == nil {
+		return nil
+	}
+	batch, known := a.batches[kind]
+	if !known {
+		var err error
+		if batch, err = create(); err != nil {
+			a.log.Error(err, "probes will cost more", "kind", kind)
+		}
+		a.batches[kind] = batch
+	}
+	return batch
 }
 
 // target is what all probes of a group have in common.

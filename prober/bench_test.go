@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -102,12 +103,14 @@ const benchFor, benchWarmUp = 10 * time.Second, 3 * time.Second
 func measure(b *testing.B, probes func() int) {
 	time.Sleep(benchWarmUp)
 	debug.FreeOSMemory()
-	beforeN, beforeCPU := probes(), cpu()
+	beforeN := probes()
+	beforeCPU := cpu()
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	allocs := mem.Mallocs
 	time.Sleep(benchFor)
-	n, used := probes()-beforeN, cpu()-beforeCPU
+	used := cpu() - beforeCPU
+	n := probes() - beforeN
 	runtime.ReadMemStats(&mem)
 	b.ReportMetric(float64(used.Microseconds())/float64(n), "cpu-µs/probe")
 	b.ReportMetric(float64(n)/benchFor.Seconds(), "probes/s")
@@ -127,57 +130,72 @@ func BenchmarkAgent(b *testing.B) {
 	benchmarkAgent(b, probe.Kinds()[probe.TCP])
 }
 
-// BenchmarkAgentAlone is the same without the sockets.
-func BenchmarkAgentAlone(b *testing.B) {
-	benchmarkAgent(b, func(context.Context, probe.Target) probe.Result {
-		return probe.Result{Verdict: probe.Connected, Latency: time.Millisecond}
-	})
+// BenchmarkAgentGoroutines is the same with a goroutine for each probe, as
+// the other kinds have it.
+func BenchmarkAgentGoroutines(b *testing.B) {
+	benchmarkAgent(b, probe.Method{Probe: probe.Kinds()[probe.TCP].Probe})
 }
 
-func benchmarkAgent(b *testing.B, tcp probe.Func) {
+// BenchmarkAgentAlone is the same without the sockets.
+func BenchmarkAgentAlone(b *testing.B) {
+	benchmarkAgent(b, probe.Method{NewBatch: func() (probe.Batch, error) { return noBatch{}, nil }})
+}
+
+// noBatch calls every probe good.
+type noBatch struct{}
+
+func (noBatch) Start(starts []probe.Start) {
+	for i := range starts {
+		starts[i].Done(probe.Result{Verdict: probe.Connected, Latency: time.Millisecond})
+	}
+}
+
+func benchmarkAgent(b *testing.B, tcp probe.Method) {
 	b.Helper()
 	for _, rate := range []int{50, 200, 1000} {
 		b.Run(fmt.Sprintf("%d per second", rate), func(b *testing.B) {
-			addr := acceptor(b)
-			_, port, err := net.SplitHostPort(addr)
+			_, port, err := net.SplitHostPort(acceptor(b))
 			if err != nil {
 				b.Fatal(err)
 			}
-			var n int32
-			if _, err := fmt.Sscan(port, &n); err != nil {
+			n, err := strconv.ParseInt(port, 10, 32)
+			if err != nil {
 				b.Fatal(err)
 			}
-			var mu sync.Mutex
-			probes, bad := 0, map[probe.Verdict]int{}
-			a := newAgent(Options{NodeName: "node0", PodUID: "uid", Log: logr.Discard(), Probes: map[probe.Kind]probe.Func{
-				probe.TCP: func(ctx context.Context, t probe.Target) probe.Result {
-					r := tcp(ctx, t)
-					mu.Lock()
-					defer mu.Unlock()
-					probes++
-					if r.Verdict != probe.Connected {
-						bad[r.Verdict]++
-					}
-					return r
-				},
-			}}, nowhere{})
+			a := newAgent(Options{
+				NodeName: "node0", PodUID: "uid", Log: logr.Discard(), Probes: map[probe.Kind]probe.Method{probe.TCP: tcp},
+			}, nowhere{})
 			ctx, cancel := context.WithCancel(b.Context())
 			var wg sync.WaitGroup
 			wg.Go(func() { a.scheduler.Run(ctx) })
 			wg.Go(func() { a.reporter.Run(ctx) })
-			a.assigned(&v1alpha1.ProbeAssignment{Spec: benchSpec(rate, n)})
-			measure(b, func() int {
-				mu.Lock()
-				defer mu.Unlock()
-				return probes
-			})
+			a.assigned(&v1alpha1.ProbeAssignment{Spec: benchSpec(rate, int32(n))})
+			measure(b, func() int { return counted(b, a.metrics) })
 			cancel()
 			wg.Wait()
-			if len(bad) > 0 {
-				b.Logf("of %d probes: %v", probes, bad)
+			if groups, bad := a.tracker.Snapshot(); len(bad) > 0 {
+				b.Logf("%d groups, not passing: %v", len(groups), bad)
 			}
 		})
 	}
+}
+
+// counted is how many probes the metrics know of.
+func counted(b *testing.B, m *metrics) int {
+	b.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := 0.0
+	for _, f := range families {
+		if f.GetName() == "netladder_probes_total" {
+			for _, s := range f.GetMetric() {
+				n += s.GetCounter().GetValue()
+			}
+		}
+	}
+	return int(n)
 }
 
 // benchSpec makes as many pairs as probes a second, in groups of 50, by using

@@ -41,7 +41,7 @@ type Options struct {
 	// ReportMinInterval between two reports; default 1 s.
 	ReportMinInterval time.Duration
 	// Probes is the table of what can be probed, usually probe.Kinds().
-	Probes map[probe.Kind]probe.Func
+	Probes map[probe.Kind]probe.Method
 	// Config of the client; nil means that of the pod's ServiceAccount.
 	Config *rest.Config
 	// Log of the process.
@@ -76,7 +76,7 @@ func Run(ctx context.Context, o Options) error {
 func newAgent(o Options, writer report.Writer) *agent {
 	m := newMetrics()
 	a := &agent{
-		podUID: o.PodUID, resolvConf: o.ResolvConf, probes: o.Probes, log: o.Log, clock: clock.RealClock{}, metrics: m,
+		podUID: o.PodUID, resolvConf: o.ResolvConf, probes: o.Probes, batches: map[probe.Kind]probe.Batch{}, log: o.Log, clock: clock.RealClock{}, metrics: m,
 		scheduler: schedule.New(schedule.Options{Seed: o.NodeName, Observer: m}),
 	}
 	a.tracker = track.New(func(c track.Change) { a.reporter.Changed(c) })

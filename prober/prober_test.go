@@ -121,7 +121,7 @@ func TestProberEndToEnd(t *testing.T) {
 	api, net := newFakeAPI(t), &network{}
 	api.setAway(true)
 	stop := startProber(t, Options{
-		Config: api.config(), Probes: map[probe.Kind]probe.Func{probe.TCP: net.probe},
+		Config: api.config(), Probes: map[probe.Kind]probe.Method{probe.TCP: {Probe: net.probe}},
 		ReportMinInterval: 100 * time.Millisecond,
 	})
 	// It waits for the API server, and for an assignment.
@@ -192,7 +192,7 @@ func TestRestartedProberSeedsItself(t *testing.T) {
 		}
 		return a
 	})
-	startProber(t, Options{Config: api.config(), Probes: map[probe.Kind]probe.Func{probe.TCP: net.probe}})
+	startProber(t, Options{Config: api.config(), Probes: map[probe.Kind]probe.Method{probe.TCP: {Probe: net.probe}}})
 	s := api.await(t, "the old failure", func(v1alpha1.ProbeAssignmentStatus) bool { return true })
 	if diff := cmp.Diff(v1alpha1.PairCounts{Passing: 1, Failing: 1}, s.Groups[0].Pairs); diff != "" {
 		t.Errorf("the first report (-want +got):\n%s", diff)
@@ -208,7 +208,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		a.Spec = tcpSpec("a-1", "10.0.0.1")
 		return a
 	})
-	a := newTestAgent(t, api, Options{Probes: map[probe.Kind]probe.Func{probe.TCP: net.probe}})
+	a := newTestAgent(t, api, Options{Probes: map[probe.Kind]probe.Method{probe.TCP: {Probe: net.probe}}})
 	api.await(t, "anything", hasCounts("a-1", v1alpha1.PairCounts{Passing: 1}))
 	for path, want := range map[string]string{
 		"/healthz": "", "/readyz": "",

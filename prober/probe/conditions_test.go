@@ -56,15 +56,21 @@ func (l *lab) run(t *testing.T, c condition) {
 	if c.setup != nil {
 		c.setup(t, l)
 	}
-	got := l.probe(t, c.kind, c.target)
+	for way, f := range ways(t, c.kind) {
+		c.check(t, way, probeBy(t, l.Source, f, c.target))
+	}
+}
+
+func (c condition) check(t *testing.T, way string, got probe.Result) {
+	t.Helper()
 	if got.Verdict != c.want {
-		t.Errorf("verdict %s, want %s: %+v", got.Verdict, c.want, got)
+		t.Errorf("%s: verdict %s, want %s: %+v", way, got.Verdict, c.want, got)
 	}
 	if got.Offender != c.offender {
-		t.Errorf("offender %v, want %v: %+v", got.Offender, c.offender, got)
+		t.Errorf("%s: offender %v, want %v: %+v", way, got.Offender, c.offender, got)
 	}
 	if !strings.Contains(got.Evidence, c.evidence) {
-		t.Errorf("evidence %q does not contain %q", got.Evidence, c.evidence)
+		t.Errorf("%s: evidence %q does not contain %q", way, got.Evidence, c.evidence)
 	}
 }
 

@@ -225,7 +225,7 @@ func TestDNSBehindFilters(t *testing.T) {
 		if c.want == probe.DNSTimeout {
 			question.Timeout = brief
 		}
-		if res := l.probe(t, probe.DNS, question); res.Verdict != c.want || res.Offender != c.offender {
+		if res := probeIn(t, l.Source, probe.DNS, question); res.Verdict != c.want || res.Offender != c.offender {
 			t.Errorf("got %+v, want %s by %v", res, c.want, c.offender)
 		}
 		l.reset(t)
@@ -245,7 +245,7 @@ func TestDNSLocalErrors(t *testing.T) {
 		"bad type":   {Name: "a.", Type: "MX", ResolvConf: resolvConf(t, "nameserver 127.0.0.1")},
 		"bad carry":  {Name: "a.", Transport: "SCTP", ResolvConf: resolvConf(t, "nameserver 127.0.0.1")},
 	} {
-		res := probe.Kinds()[probe.DNS](t.Context(), probe.Target{DNS: q, Timeout: patient})
+		res := probe.Kinds()[probe.DNS].Probe(t.Context(), probe.Target{DNS: q, Timeout: patient})
 		if res.Verdict != probe.LocalError || res.Evidence == "" || strings.Contains(res.Evidence, "secret") {
 			t.Errorf("%s: %+v", name, res)
 		}

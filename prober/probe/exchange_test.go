@@ -184,22 +184,24 @@ func TestLocalErrors(t *testing.T) {
 	n := netns.New(t, "local")
 	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
-	for kind, f := range probe.Kinds() {
-		target := at(loopback, 80)
-		if res := f(context.Background(), target); res.Verdict != probe.LocalError {
-			t.Errorf("%s without a timeout: %+v", kind, res)
-		}
-		if kind == probe.DNS {
-			continue
-		}
-		target.Timeout = patient
-		var res probe.Result
-		n.Do(t, func() { res = f(canceled, target) })
-		if res.Verdict != probe.LocalError {
-			t.Errorf("%s canceled before: %+v", kind, res)
-		}
-		if res = f(context.Background(), probe.Target{Timeout: patient}); res.Verdict != probe.LocalError {
-			t.Errorf("%s without an address: %+v", kind, res)
+	for kind := range probe.Kinds() {
+		for way, f := range ways(t, kind) {
+			target := at(loopback, 80)
+			if res := f(context.Background(), target); res.Verdict != probe.LocalError {
+				t.Errorf("%s %s without a timeout: %+v", kind, way, res)
+			}
+			if kind == probe.DNS {
+				continue
+			}
+			target.Timeout = patient
+			var res probe.Result
+			n.Do(t, func() { res = f(canceled, target) })
+			if res.Verdict != probe.LocalError {
+				t.Errorf("%s %s canceled before: %+v", kind, way, res)
+			}
+			if res = f(context.Background(), probe.Target{Timeout: patient}); res.Verdict != probe.LocalError {
+				t.Errorf("%s %s without an address: %+v", kind, way, res)
+			}
 		}
 	}
 }
@@ -210,19 +212,21 @@ func TestCancelWhileWaiting(t *testing.T) {
 	n.RunInput(t, "table inet t { chain c { type filter hook input priority 0;\ndrop\n}\n}\n", "nft", "-f", "-")
 	n.Sysctl(t, "ipv4.ping_group_range", "0 2147483647")
 	for _, kind := range []probe.Kind{probe.TCP, probe.MeshUDP, probe.MeshICMP} {
-		ctx, cancel := context.WithCancel(context.Background())
-		target := at(loopback, 80)
-		target.Timeout = time.Hour
-		var ended atomic.Bool
-		timer := time.AfterFunc(50*time.Millisecond, cancel)
-		n.Do(t, func() {
-			res := probe.Kinds()[kind](ctx, target)
-			ended.Store(res.Verdict == probe.LocalError && strings.Contains(res.Evidence, "canceled"))
-		})
-		timer.Stop()
-		cancel()
-		if !ended.Load() {
-			t.Errorf("%s was not canceled", kind)
+		for way, f := range ways(t, kind) {
+			ctx, cancel := context.WithCancel(context.Background())
+			target := at(loopback, 80)
+			target.Timeout = time.Hour
+			var ended atomic.Bool
+			timer := time.AfterFunc(50*time.Millisecond, cancel)
+			n.Do(t, func() {
+				res := f(ctx, target)
+				ended.Store(res.Verdict == probe.LocalError && strings.Contains(res.Evidence, "canceled"))
+			})
+			timer.Stop()
+			cancel()
+			if !ended.Load() {
+				t.Errorf("%s %s was not canceled", kind, way)
+			}
 		}
 	}
 }
@@ -237,16 +241,19 @@ func TestLateProbesLookOnceMore(t *testing.T) {
 	for kind, port := range map[probe.Kind]uint16{probe.TCP: 8000, probe.MeshICMP: 0} {
 		target := at(loopback, port)
 		target.Timeout = time.Nanosecond
-		res := probeIn(t, n, kind, target)
-		if res.Verdict != probe.Connected || res.Late <= 0 {
-			t.Errorf("%s: %+v", kind, res)
+		for way, f := range ways(t, kind) {
+			if res := probeBy(t, n, f, target); res.Verdict != probe.Connected || res.Late <= 0 {
+				t.Errorf("%s %s: %+v", kind, way, res)
+			}
 		}
 	}
 	for kind, want := range map[probe.Kind]probe.Verdict{probe.TCP: probe.Refused, probe.MeshUDP: probe.Refused} {
 		target := at(loopback, closedPort)
 		target.Timeout = time.Nanosecond
-		if res := probeIn(t, n, kind, target); res.Verdict != want {
-			t.Errorf("%s of a closed port: %+v", kind, res)
+		for way, f := range ways(t, kind) {
+			if res := probeBy(t, n, f, target); res.Verdict != want {
+				t.Errorf("%s %s of a closed port: %+v", kind, way, res)
+			}
 		}
 	}
 }

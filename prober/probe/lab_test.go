@@ -7,6 +7,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -90,13 +91,13 @@ func (l *lab) reset(t *testing.T) {
 	}
 }
 
-// probe runs one probe in the source's namespace.
-func (l *lab) probe(t *testing.T, kind probe.Kind, target probe.Target) probe.Result {
+func probeIn(t *testing.T, n *netns.NS, kind probe.Kind, target probe.Target) probe.Result {
 	t.Helper()
-	return probeIn(t, l.Source, kind, target)
+	return probeBy(t, n, probe.Kinds()[kind].Probe, target)
 }
 
-func probeIn(t *testing.T, n *netns.NS, kind probe.Kind, target probe.Target) probe.Result {
+// probeBy makes one probe in a namespace.
+func probeBy(t *testing.T, n *netns.NS, f probe.Func, target probe.Target) probe.Result {
 	t.Helper()
 	if target.Timeout == 0 {
 		target.Timeout = patient
@@ -105,11 +106,34 @@ func probeIn(t *testing.T, n *netns.NS, kind probe.Kind, target probe.Target) pr
 		target.EchoUID = echoUID
 	}
 	var res probe.Result
-	n.Do(t, func() { res = probe.Kinds()[kind](context.Background(), target) })
+	n.Do(t, func() { res = f(context.Background(), target) })
 	if len(res.Evidence) == 0 || len(res.Evidence) > 256 {
 		t.Errorf("evidence of %d bytes: %q", len(res.Evidence), res.Evidence)
 	}
 	return res
+}
+
+// ways returns all ways to make a probe of a kind: they must see the same.
+func ways(t *testing.T, kind probe.Kind) map[string]probe.Func {
+	t.Helper()
+	method := probe.Kinds()[kind]
+	all := map[string]probe.Func{"alone": method.Probe}
+	if method.NewBatch == nil {
+		return all
+	}
+	batch, err := method.NewBatch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all["batch"] = func(ctx context.Context, target probe.Target) probe.Result {
+		done := make(chan probe.Result, 1)
+		batch.Start([]probe.Start{{Ctx: ctx, Target: target, Done: func(r probe.Result) {
+			r.Phases = slices.Clone(r.Phases)
+			done <- r
+		}}})
+		return <-done
+	}
+	return all
 }
 
 func at(ip netip.Addr, port uint16) probe.Target {

@@ -25,22 +25,52 @@ const (
 	DNS      Kind = "DNS"
 )
 
-// Kinds is the table of all kinds and what makes them.
-func Kinds() map[Kind]Func {
-	return map[Kind]Func{
-		MeshTCP:  probeMeshTCP,
-		MeshUDP:  probeMeshUDP,
-		MeshICMP: probeMeshICMP,
-		TCP:      probeTCP,
-		HTTP:     probeHTTP,
-		DNS:      probeDNS,
+// Kinds is the table of all kinds: what makes one probe of a kind and, where
+// there is such a thing, what makes many without a goroutine for each.
+func Kinds() map[Kind]Method {
+	return map[Kind]Method{
+		MeshTCP:  {Probe: probeMeshTCP},
+		MeshUDP:  {Probe: probeMeshUDP},
+		MeshICMP: {Probe: probeMeshICMP},
+		TCP:      {Probe: probeTCP, NewBatch: newTCPBatch},
+		HTTP:     {Probe: probeHTTP},
+		DNS:      {Probe: probeDNS},
 	}
+}
+
+// Method is how probes of one kind are made.
+type Method struct {
+	// Probe makes one.
+	Probe Func
+	// NewBatch returns what makes many; nil where each takes Probe. What it
+	// returns sees what Probe sees; it only costs less.
+	NewBatch func() (Batch, error)
 }
 
 // Func makes one probe and returns what it saw. It returns no later than
 // Target.Timeout plus the time it takes to be woken, or soon after ctx ends;
 // then the verdict is LocalError. It never panics on what the network sends.
 type Func func(ctx context.Context, t Target) Result
+
+// Batch makes many probes of one kind. It needs no closing: while none is
+// under way it has no goroutine.
+type Batch interface {
+	// Start begins probes and does not wait for what the network takes to
+	// answer. It is called from one goroutine at a time, and never by a Done.
+	Start(starts []Start)
+}
+
+// Start is one probe for a Batch to make.
+type Start struct {
+	// Ctx ends the probe as it ends one of a Func.
+	Ctx context.Context
+	// Target of the probe.
+	Target Target
+	// Done is called once, by Start or later by another goroutine, when a
+	// Func would return. It must not block: others wait behind it. The phases
+	// of the Result are its own only until it returns.
+	Done func(Result)
+}
 
 // Target is what one probe aims at. Only the fields of its kind are read.
 type Target struct {

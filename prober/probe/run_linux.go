@@ -94,7 +94,7 @@ func (s *sock) localFault(op string, err error) *fault {
 	if !errors.As(err, &f.errno) {
 		f.detail = err.Error()
 	}
-	if s.file != nil {
+	if s.fd >= 0 {
 		f.queue = s.errorQueue()
 	}
 	return f

@@ -42,13 +42,14 @@ func (tr transport) socketType(v6 bool) (typ, proto int) {
 }
 
 // sock is one connected non-blocking socket of one probe. It waits in the
-// runtime's poller. Everything it learns about a failure stays with the
-// descriptor until it is asked: net.Dialer would have closed it.
+// runtime's poller, or in that of a batch. Everything it learns about a
+// failure stays with the descriptor until it is asked: net.Dialer would have
+// closed it.
 type sock struct {
 	ctx       context.Context
-	file      *os.File
+	file      *os.File // nil where a batch waits
 	raw       syscall.RawConn
-	fd        int
+	fd        int // -1 for none
 	v6        bool
 	transport transport
 	target    netip.AddrPort
@@ -63,21 +64,15 @@ type sock struct {
 // done with the socket and begins when the first packet is out: time that the
 // process did not get to send must not be taken from the network's.
 func dial(ctx context.Context, tr transport, target netip.AddrPort, timeout time.Duration) (*sock, *fault) {
-	target = netip.AddrPortFrom(target.Addr().Unmap(), target.Port())
-	s := &sock{ctx: ctx, transport: tr, target: target, timeout: timeout, v6: target.Addr().Is6()}
-	if ctx.Err() != nil {
-		return s, s.fault(faultCanceled, "connect", 0)
+	s := new(sock)
+	*s = newSock(ctx, tr, target, timeout)
+	if f := s.launch(); f != nil {
+		return s, f
 	}
-	if op, err := s.open(); err != nil {
-		return s, s.localFault(op, err)
-	}
-	err := s.start()
 	// Registered with the poller only now: an unconnected TCP socket would
 	// wake it at once.
 	s.file = os.NewFile(uintptr(s.fd), "probe")
-	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
-		return s, s.localFault("connect", err)
-	}
+	var err error
 	if s.raw, err = s.file.SyscallConn(); err != nil {
 		return s, s.localFault("connect", err)
 	}
@@ -92,6 +87,26 @@ func dial(ctx context.Context, tr transport, target netip.AddrPort, timeout time
 		s.connect = time.Since(s.began)
 	}
 	return s, f
+}
+
+// newSock returns what launch opens.
+func newSock(ctx context.Context, tr transport, target netip.AddrPort, timeout time.Duration) sock {
+	target = netip.AddrPortFrom(target.Addr().Unmap(), target.Port())
+	return sock{ctx: ctx, fd: -1, transport: tr, target: target, timeout: timeout, v6: target.Addr().Is6()}
+}
+
+// launch opens the socket and begins to connect it.
+func (s *sock) launch() *fault {
+	if s.ctx.Err() != nil {
+		return s.fault(faultCanceled, "connect", 0)
+	}
+	if op, err := s.open(); err != nil {
+		return s.localFault(op, err)
+	}
+	if err := s.start(); err != nil && !errors.Is(err, unix.EINPROGRESS) {
+		return s.localFault("connect", err)
+	}
+	return nil
 }
 
 // arm starts the timeout and listens for the end of the context.
@@ -120,7 +135,6 @@ func (s *sock) open() (op string, err error) {
 	if err != nil {
 		return "socket", err
 	}
-	s.fd = fd
 	if err = unix.SetsockoptInt(fd, level, option, 1); err == nil && s.transport == overTCP {
 		// Closed by a reset: no TIME_WAIT here, and conntrack forgets the
 		// connection after 10 s instead of 120 s.
@@ -130,6 +144,7 @@ func (s *sock) open() (op string, err error) {
 		_ = unix.Close(fd)
 		return "setsockopt", err
 	}
+	s.fd = fd
 	return "", nil
 }
 
@@ -148,6 +163,9 @@ func (s *sock) start() error {
 	s.began = time.Now()
 	return unix.Connect(s.fd, sa)
 }
+
+// deadline of everything that is done with the socket.
+func (s *sock) deadline() time.Time { return s.began.Add(s.timeout) }
 
 // zoneIndex turns the zone of a link-local address into an interface index.
 func zoneIndex(zone string) (uint32, error) {
@@ -177,27 +195,39 @@ func (s *sock) awaitConnect() *fault {
 			}
 			return true
 		})
-		// getpeername decides, not SO_ERROR, which reading the error queue
-		// may clear. On timeout too: a late process must not blame the path.
-		if _, nameErr := unix.Getpeername(s.fd); nameErr == nil {
-			return nil
-		}
-		queue := s.errorQueue()
-		errno, optErr := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-		switch {
-		case len(queue) == 0 && (unix.Errno(errno) == unix.ECONNRESET || unix.Errno(errno) == unix.EPIPE):
-			// Connected, and reset before we looked: a reset of the handshake
-			// itself is ECONNREFUSED. Whoever writes or reads will see it.
-			return nil
-		case len(queue) > 0 || errno != 0:
-			f := s.fault(faultRemote, "connect", unix.Errno(errno))
-			f.queue = queue
+		if settled, f := s.settled(); settled {
 			return f
-		case err != nil:
-			return s.waitFault("connect", err)
-		case optErr != nil:
-			return s.localFault("connect", optErr)
 		}
+		if err != nil {
+			return s.waitFault("connect", err)
+		}
+	}
+}
+
+// settled looks whether the TCP handshake has ended, and how; a nil fault
+// means connected. It is for after a timeout too: a late process must not
+// blame the path.
+func (s *sock) settled() (bool, *fault) {
+	// getpeername decides, not SO_ERROR, which reading the error queue may
+	// clear.
+	if _, err := unix.Getpeername(s.fd); err == nil {
+		return true, nil
+	}
+	queue := s.errorQueue()
+	errno, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	switch {
+	case len(queue) == 0 && (unix.Errno(errno) == unix.ECONNRESET || unix.Errno(errno) == unix.EPIPE):
+		// Connected, and reset before we looked: a reset of the handshake
+		// itself is ECONNREFUSED. Whoever writes or reads will see it.
+		return true, nil
+	case len(queue) > 0 || errno != 0:
+		f := s.fault(faultRemote, "connect", unix.Errno(errno))
+		f.queue = queue
+		return true, f
+	case err != nil:
+		return true, s.localFault("connect", err)
+	default:
+		return false, nil
 	}
 }
 
@@ -326,8 +356,11 @@ func (s *sock) close() {
 	if s.stop != nil {
 		s.stop()
 	}
-	if s.file != nil {
+	switch {
+	case s.file != nil:
 		_ = s.file.Close()
+	case s.fd >= 0:
+		_ = unix.Close(s.fd)
 	}
 }
 

@@ -3,7 +3,10 @@
 
 package probe
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // probeTCP connects and resets.
 func probeTCP(ctx context.Context, t Target) Result {
@@ -12,13 +15,18 @@ func probeTCP(ctx context.Context, t Target) Result {
 		return res
 	}
 	s, f := dial(ctx, overTCP, t.Addr, t.Timeout)
+	defer s.close()
 	if f != nil {
-		res := r.fail(f)
-		s.close()
-		return res
+		return r.fail(f)
+	}
+	return r.connected(s)
+}
+
+// connected makes the Result of a TCP probe that connected.
+func (r *run) connected(s *sock) Result {
+	if s.connect == 0 {
+		s.connect = time.Since(s.began)
 	}
 	r.phase("connect", s.connect)
-	res := r.end(diagnosis{verdict: Connected, evidence: "connected"})
-	s.close()
-	return res
+	return r.end(diagnosis{verdict: Connected, evidence: "connected"})
 }

@@ -50,6 +50,7 @@ type group struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	probe     probe.Func
+	batch     probe.Batch
 	judgement judgement
 	interval  int64
 	phase     int64
@@ -72,6 +73,19 @@ type task struct {
 	everyRound bool
 	busy       bool // started or waiting for a free place
 	removed    bool
+	attempt    attempt // the probe that runs
+	done       func(probe.Result)
+}
+
+// attempt is one probe of a task: by what its result is to be judged, whatever
+// becomes of the group meanwhile.
+type attempt struct {
+	ctx       context.Context
+	judgement judgement
+	recorder  Recorder
+	started   time.Time
+	lag       time.Duration // of the start behind the plan
+	outcome   Outcome
 }
 
 func newCore(root context.Context, seed string) core {
@@ -116,7 +130,7 @@ func (c *core) place(in *Group, g *group, now int64) *group {
 		g.phase = int64(stableHash(in.Key) % uint64(g.interval))
 		g.ctx, g.cancel = context.WithCancel(c.root)
 	}
-	g.probe = in.Probe
+	g.probe, g.batch = in.Probe, in.Batch
 	g.judgement = judgement{timeout: in.Timeout, maxLatency: in.MaxLatency}
 	g.window, g.perRound = in.Window, in.PerRound
 	old := g.tasks

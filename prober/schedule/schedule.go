@@ -8,6 +8,7 @@ package schedule
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,8 +30,10 @@ type Group struct {
 	MaxLatency time.Duration
 	// Window and PerRound are those of the API's ProbeGroup.
 	Window, PerRound int
-	// Probe makes one probe.
+	// Probe makes one probe; Batch, where it is not nil, makes them instead
+	// and spares a goroutine for each.
 	Probe probe.Func
+	Batch probe.Batch
 	// Pairs with unique keys.
 	Pairs []Pair
 }
@@ -105,6 +108,9 @@ type Scheduler struct {
 	waiting  []*task
 	wake     time.Time // when the heart means to wake
 	lastTick time.Time
+
+	// batches is what the heart starts of each, emptied by each beat.
+	batches map[probe.Batch][]probe.Start
 }
 
 // New returns a Scheduler without groups.
@@ -115,7 +121,7 @@ func New(o Options) *Scheduler {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	s := &Scheduler{clock: o.Clock, observer: o.Observer, limit: o.MaxConcurrency, poke: make(chan struct{}, 1)}
+	s := &Scheduler{clock: o.Clock, observer: o.Observer, limit: o.MaxConcurrency, poke: make(chan struct{}, 1), batches: map[probe.Batch][]probe.Start{}}
 	s.root, s.cancel = context.WithCancel(context.Background())
 	s.core = newCore(s.root, o.Seed)
 	s.lastTick = o.Clock.Now()
@@ -165,21 +171,28 @@ func (s *Scheduler) Run(ctx context.Context) {
 
 // beat starts what is due and returns for how long to sleep.
 func (s *Scheduler) beat() time.Duration {
+	next := s.startDue()
+	for batch, starts := range s.batches {
+		if len(starts) > 0 {
+			batch.Start(starts)
+			clear(starts)
+			s.batches[batch] = starts[:0]
+		}
+	}
+	return max(next.Sub(s.clock.Now()), 0)
+}
+
+// startDue starts what is due, or leaves it in batches, and returns when to
+// come again.
+func (s *Scheduler) startDue() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock.Now()
 	s.lags.add(now, now.Sub(s.wake))
 	s.lastTick = now
-	starts, skipped, next := s.core.step(now)
-	for _, t := range starts {
-		if s.inFlight < s.limit {
-			s.inFlight++
-			s.running.Add(1)
-			go s.work(t)
-		} else {
-			s.waiting = append(s.waiting, t)
-		}
-	}
+	due, skipped, next := s.core.step(now)
+	s.waiting = append(s.waiting, due...)
+	s.startWaiting(now)
 	if s.observer != nil {
 		for range skipped {
 			s.observer.Skipped()
@@ -189,60 +202,79 @@ func (s *Scheduler) beat() time.Duration {
 		next = watch
 	}
 	s.wake = next
-	return max(next.Sub(now), 0)
+	return next
 }
 
-// work makes the probe of a task, and then those that wait for a free place.
-func (s *Scheduler) work(t *task) {
-	defer s.running.Done()
-	for t != nil {
-		t = s.finish(t, s.probe(t))
+// startWaiting starts those that wait, as far as there are free places.
+func (s *Scheduler) startWaiting(now time.Time) {
+	started := 0
+	for _, t := range s.waiting {
+		if s.inFlight >= s.limit {
+			break
+		}
+		started++
+		if t.removed {
+			continue
+		}
+		s.inFlight++
+		s.running.Add(1)
+		g := t.group
+		t.attempt = attempt{
+			ctx: g.ctx, judgement: g.judgement, recorder: t.recorder,
+			started: now, lag: max(time.Duration(now.UnixNano()-t.planned), 0),
+		}
+		if g.batch == nil {
+			go s.probe(t, g.probe, t.target)
+			continue
+		}
+		s.observeStart(t.attempt.lag)
+		if t.done == nil {
+			t.done = func(r probe.Result) { s.ended(t, r) }
+		}
+		s.batches[g.batch] = append(s.batches[g.batch], probe.Start{Ctx: g.ctx, Target: t.target, Done: t.done})
 	}
+	s.waiting = slices.Delete(s.waiting, 0, started)
 }
 
-// probe makes one probe and returns whether the pair is to be tested in every
-// round.
-func (s *Scheduler) probe(t *task) (everyRound bool) {
-	s.mu.Lock()
-	j, run, ctx := t.group.judgement, t.group.probe, t.group.ctx
-	recorder, target, planned := t.recorder, t.target, t.planned
-	s.mu.Unlock()
+// probe makes one probe.
+func (s *Scheduler) probe(t *task, f probe.Func, target probe.Target) {
+	a := &t.attempt
+	a.lag += max(s.clock.Since(a.started), 0) // until this goroutine ran
+	s.observeStart(a.lag)
+	s.ended(t, f(a.ctx, target))
+}
 
-	start := s.clock.Now()
-	lag := max(time.Duration(start.UnixNano()-planned), 0)
+func (s *Scheduler) observeStart(lag time.Duration) {
 	if s.observer != nil {
 		s.observer.Started(lag)
 	}
-	o := Outcome{Result: run(ctx, target)}
-	if ctx.Err() != nil {
-		return false
-	}
-	o.At = s.clock.Now()
-	s.mu.Lock()
-	lag = max(lag, o.Late, s.lags.since(start), o.At.Sub(s.wake))
-	s.mu.Unlock()
-	j.apply(&o, lag)
-	return recorder.Record(&o)
 }
 
-// finish puts a task back into the schedule and returns the next one that
-// waits for a free place, nil if none does.
-func (s *Scheduler) finish(t *task, everyRound bool) *task {
+// ended hands on what a task's probe saw.
+func (s *Scheduler) ended(t *task, r probe.Result) {
+	defer s.running.Done()
+	a, everyRound := &t.attempt, false
+	if a.ctx.Err() == nil {
+		a.outcome = Outcome{Result: r, At: s.clock.Now()}
+		s.mu.Lock()
+		lag := max(a.lag, r.Late, s.lags.since(a.started), a.outcome.At.Sub(s.wake))
+		s.mu.Unlock()
+		a.judgement.apply(&a.outcome, lag)
+		everyRound = a.recorder.Record(&a.outcome)
+	}
+	s.finish(t, everyRound)
+}
+
+// finish puts a task back into the schedule.
+func (s *Scheduler) finish(t *task, everyRound bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.busy = false
-	if due, moved := s.core.setEveryRound(t, everyRound, s.clock.Now()); moved && due.Before(s.wake) {
+	t.busy, t.attempt = false, attempt{}
+	s.inFlight--
+	due, moved := s.core.setEveryRound(t, everyRound, s.clock.Now())
+	if len(s.waiting) > 0 || (moved && due.Before(s.wake)) {
 		s.wakeHeart()
 	}
-	for len(s.waiting) > 0 {
-		next := s.waiting[0]
-		s.waiting = s.waiting[1:]
-		if !next.removed {
-			return next
-		}
-	}
-	s.inFlight--
-	return nil
 }
 
 func (s *Scheduler) wakeHeart() {
