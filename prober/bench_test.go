@@ -6,19 +6,23 @@ package prober
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sys/unix"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -258,4 +262,74 @@ func BenchmarkBareDial(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkBareEpoll is the same connections by bare system calls, as many at
+// once as the schedule starts: what the kernel takes, here and now.
+func BenchmarkBareEpoll(b *testing.B) {
+	for rate, burst := range map[int]int{200: 20, 1000: 50} {
+		b.Run(fmt.Sprintf("%d per second", rate), func(b *testing.B) {
+			addr := netip.MustParseAddrPort(strings.Replace(acceptor(b), "[::]", "127.0.0.1", 1))
+			var probes atomic.Int64
+			ctx, cancel := context.WithCancel(b.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				tick := time.NewTicker(time.Second * time.Duration(burst) / time.Duration(rate))
+				defer tick.Stop()
+				for ctx.Err() == nil {
+					<-tick.C
+					if err := connectAll(addr, burst); err != nil {
+						b.Error(err)
+						return
+					}
+					probes.Add(int64(burst))
+				}
+			})
+			measure(b, func() int { return int(probes.Load()) })
+			cancel()
+			wg.Wait()
+		})
+	}
+}
+
+// connectAll connects n times at once, waits for all, and resets them.
+func connectAll(addr netip.AddrPort, n int) error {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(epoll) }()
+	sa := &unix.SockaddrInet4{Port: int(addr.Port()), Addr: [4]byte{127, 0, 0, 1}}
+	for range n {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		event := unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(fd)}
+		err = errors.Join(
+			unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_RECVERR, 1),
+			unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}),
+		)
+		if err != nil {
+			return err
+		}
+		if err = unix.Connect(fd, sa); err != nil && !errors.Is(err, unix.EINPROGRESS) {
+			return err
+		}
+		if err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+			return err
+		}
+	}
+	var events [64]unix.EpollEvent
+	for n > 0 {
+		got, err := unix.EpollWait(epoll, events[:], 1000)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		for _, e := range events[:max(got, 0)] {
+			n--
+			_ = unix.Close(int(e.Fd))
+		}
+	}
+	return nil
 }

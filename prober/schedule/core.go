@@ -16,8 +16,9 @@ const (
 	// firstWithin bounds how long a new pair waits for its first attempt.
 	firstWithin = 15 * time.Second
 	// About startsPerTick starts share one wake-up, which costs more than a
-	// probe; ticks are between minTick and maxTick.
-	startsPerTick = 10
+	// probe; with fifty its share is small, and fifty at once still upset
+	// nobody. Ticks are between minTick and maxTick.
+	startsPerTick = 50
 	minTick       = 10 * time.Millisecond
 	maxTick       = 100 * time.Millisecond
 	// maxBurst bounds the starts of one wake-up after the process was away.

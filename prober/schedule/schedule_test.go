@@ -184,6 +184,78 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}
 }
 
+// batch is a probe.Batch whose probes end when told, in its own goroutines.
+type batch struct {
+	mu     sync.Mutex
+	begun  []probe.Start
+	starts chan int
+}
+
+func (b *batch) Start(starts []probe.Start) {
+	b.mu.Lock()
+	b.begun = append(b.begun, starts...)
+	b.mu.Unlock()
+	b.starts <- len(starts)
+}
+
+// end ends all probes under way.
+func (b *batch) end(v probe.Verdict) {
+	b.mu.Lock()
+	begun := b.begun
+	b.begun = nil
+	b.mu.Unlock()
+	for _, s := range begun {
+		s.Done(probe.Result{Verdict: v})
+	}
+}
+
+// A batch has as many places as goroutines would have, a result of a group
+// that left is dropped, and Run waits for the probes of a batch.
+func TestBatch(t *testing.T) {
+	b := &batch{starts: make(chan int, 1000)}
+	var recorded, unexpected atomic.Int64
+	g := groupOf(20, nil, recorder(func(o *Outcome) bool {
+		if o.Verdict != probe.Refused {
+			unexpected.Add(1)
+		}
+		recorded.Add(1)
+		return false
+	}))
+	g.Batch = b
+	s := New(Options{MaxConcurrency: 3})
+	s.Update([]Group{g})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Run(ctx) })
+	for started := 0; started < 60; {
+		started += receive(t, b.starts)
+		b.mu.Lock()
+		if len(b.begun) > 3 {
+			t.Errorf("%d at once", len(b.begun))
+		}
+		full := len(b.begun) == 3
+		b.mu.Unlock()
+		if full {
+			b.end(probe.Refused)
+		}
+	}
+	for full := false; !full; {
+		b.mu.Lock()
+		full = len(b.begun) == 3
+		b.mu.Unlock()
+		if !full {
+			receive(t, b.starts)
+		}
+	}
+	s.Update(nil)
+	cancel()
+	b.end(probe.Dropped)
+	wg.Wait()
+	if recorded.Load() < 57 || unexpected.Load() != 0 {
+		t.Errorf("%d recorded, of which unexpected: %d", recorded.Load(), unexpected.Load())
+	}
+}
+
 // What a group's probes see after the group left is nobody's business.
 func TestResultsOfEndedGroupsAreDropped(t *testing.T) {
 	running := make(chan struct{}, 1)
