@@ -102,7 +102,7 @@ func TestAcceptor(t *testing.T) {
 }
 
 // A benchmark measures for this long, after a time to warm up, whatever b.N.
-const benchFor, benchWarmUp = 10 * time.Second, 3 * time.Second
+const benchFor, benchWarmUp = 5 * time.Second, 2 * time.Second
 
 func measure(b *testing.B, probes func() int) {
 	time.Sleep(benchWarmUp)
