@@ -5,9 +5,15 @@ package controllers
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/tools/events"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -21,26 +27,32 @@ const maxWaitingEvents = 200
 // announcer records events within the write budget, so that a burst of them
 // delays no status.
 type announcer struct {
-	recorder events.EventRecorder
 	writer   *writer
 	metrics  *metrics
+	clock    clock.PassiveClock
+	instance string
 	waiting  chan announcement
 }
 
 type announcement struct {
 	check *v1alpha1.ConnectivityCheck
 	event status.Event
+	at    time.Time
 }
 
-func newAnnouncer(r events.EventRecorder, w *writer, m *metrics) *announcer {
-	return &announcer{recorder: r, writer: w, metrics: m, waiting: make(chan announcement, maxWaitingEvents)}
+func newAnnouncer(w *writer, m *metrics, c clock.PassiveClock) (*announcer, error) {
+	instance, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("finding the own name, which events carry: %w", err)
+	}
+	return &announcer{writer: w, metrics: m, clock: c, instance: instance, waiting: make(chan announcement, maxWaitingEvents)}, nil
 }
 
 // announce takes events that tell of a status that is persisted.
 func (a *announcer) announce(ctx context.Context, check *v1alpha1.ConnectivityCheck, list []status.Event) {
 	for _, event := range list {
 		select {
-		case a.waiting <- announcement{check: check, event: event}:
+		case a.waiting <- announcement{check: check, event: event, at: a.clock.Now()}:
 		default:
 			a.metrics.dropped.Inc()
 			log.FromContext(ctx).Info("Dropped an event: too many wait", "reason", event.Reason, "path", event.Path)
@@ -55,12 +67,47 @@ func (a *announcer) Start(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case next := <-a.waiting:
-			if err := a.writer.wait(ctx, writeEvent); err != nil {
-				return nil //nolint:nilerr // the context ended, as it does when the process stops
+			if err := a.writer.create(ctx, writeEvent, a.object(next)); err != nil && ctx.Err() == nil {
+				a.metrics.dropped.Inc()
+				log.FromContext(ctx).Info("Dropped an event: it could not be written", "reason", next.event.Reason, "path", next.event.Path, "error", err.Error())
 			}
-			a.recorder.Eventf(next.check, nil, eventType(next.event), next.event.Reason, "Diagnose", "%s", next.event.Message)
 		}
 	}
+}
+
+// object is the event as the API server keeps it. It is made here and not by
+// client-go's recorder, which joins all events of one check and reason into a
+// series under the note of the first: the path that breaks second would never
+// be named.
+func (a *announcer) object(n announcement) *eventsv1.Event {
+	return &eventsv1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: n.check.Namespace, GenerateName: n.check.Name + "-"},
+		EventTime:  metav1.NewMicroTime(n.at),
+		Type:       eventType(n.event),
+		Reason:     n.event.Reason,
+		Action:     "Diagnose",
+		Note:       cut(n.event.Message, maxNote),
+		Regarding: corev1.ObjectReference{
+			APIVersion: v1alpha1.GroupVersion.String(), Kind: "ConnectivityCheck",
+			Namespace: n.check.Namespace, Name: n.check.Name, UID: n.check.UID, ResourceVersion: n.check.ResourceVersion,
+		},
+		ReportingController: v1alpha1.GroupVersion.Group + "/controller",
+		ReportingInstance:   a.instance,
+	}
+}
+
+// maxNote is the API server's limit of an event's note, in bytes.
+const maxNote = 1024
+
+// cut shortens text to limit bytes without breaking a character.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
 }
 
 func eventType(e status.Event) string {

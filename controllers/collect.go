@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -77,7 +78,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			for _, pair := range failingPairs(path) {
 				if shown < maxFailingPairs {
 					shown++
-					gauge(c.failing, 1, with(valid(pair.Source), valid(pair.Target), valid(string(pair.Verdict)))...)
+					gauge(c.failing, 1, with(valid(pair.Source), valid(cmp.Or(pair.TargetNode, pair.Target)), valid(string(pair.Verdict)))...)
 				}
 			}
 		}
@@ -94,7 +95,7 @@ func failingPairs(path *v1alpha1.PathStatus) []v1alpha1.WorstPair {
 	}
 	seen := map[series]bool{}
 	return slices.DeleteFunc(slices.Clone(path.WorstPairs), func(p v1alpha1.WorstPair) bool {
-		s := series{p.Source, p.Target, p.Verdict}
+		s := series{p.Source, cmp.Or(p.TargetNode, p.Target), p.Verdict}
 		drop := p.State != v1alpha1.StateFailing || seen[s]
 		seen[s] = seen[s] || !drop
 		return drop

@@ -12,7 +12,7 @@ package controllers
 // +kubebuilder:rbac:groups=netladder.io,resources=connectivitychecks,verbs=get;list;watch
 // +kubebuilder:rbac:groups=netladder.io,resources=connectivitychecks/status,verbs=patch
 // +kubebuilder:rbac:groups=netladder.io,resources=probeassignments,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
 //
 // What is installed, in Netladder's own namespace:
 // +kubebuilder:rbac:groups="",namespace=netladder-system,resources=pods,verbs=get;list;watch

@@ -8,10 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	appsv1 "k8s.io/api/apps/v1"
+	authv1 "k8s.io/api/authentication/v1"
+	authzv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -20,6 +28,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -86,7 +95,10 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 	mgr, err := manager.New(rest.CopyConfig(o.RESTConfig), manager.Options{
 		Scheme: scheme,
 		Logger: log.FromContext(ctx),
-		Cache:  cacheOptions(o.Namespace, watchErrors(w)),
+		// A controller that starts while the API server is away waits for it
+		// instead of crashing ever more slowly: nothing is asked to get going.
+		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return kinds(scheme) },
+		Cache:          cacheOptions(o.Namespace, watchErrors(w)),
 		// A reconcile that follows a write must not compare with the past.
 		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
 		Metrics:                       metricsOptions(o),
@@ -95,7 +107,12 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       o.Namespace,
 		LeaderElectionReleaseOnCancel: true,
-		GracefulShutdownTimeout:       ptr.To(stopTimeout),
+		// Longer than usual: status may wait for another leader, and to be
+		// silent for a while is what an API server does when it is upgraded.
+		LeaseDuration:           ptr.To(30 * time.Second),
+		RenewDeadline:           ptr.To(20 * time.Second),
+		RetryPeriod:             ptr.To(4 * time.Second),
+		GracefulShutdownTimeout: ptr.To(stopTimeout),
 		// Names are unique within a process, of which tests start several in one.
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
@@ -106,6 +123,34 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 		return nil, fmt.Errorf("adding health checks: %w", err)
 	}
 	return mgr, nil
+}
+
+// kinds maps the kinds that the controller uses to their resources.
+func kinds(scheme *runtime.Scheme) (meta.RESTMapper, error) {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	for object, scope := range map[client.Object]meta.RESTScope{
+		&v1alpha1.ConnectivityCheck{}:  meta.RESTScopeNamespace,
+		&v1alpha1.ProbeAssignment{}:    meta.RESTScopeRoot,
+		&corev1.Node{}:                 meta.RESTScopeRoot,
+		&corev1.Pod{}:                  meta.RESTScopeNamespace,
+		&corev1.Service{}:              meta.RESTScopeNamespace,
+		&corev1.ConfigMap{}:            meta.RESTScopeNamespace,
+		&discoveryv1.EndpointSlice{}:   meta.RESTScopeNamespace,
+		&appsv1.DaemonSet{}:            meta.RESTScopeNamespace,
+		&appsv1.Deployment{}:           meta.RESTScopeNamespace,
+		&eventsv1.Event{}:              meta.RESTScopeNamespace,
+		&authv1.TokenReview{}:          meta.RESTScopeRoot,
+		&authzv1.SubjectAccessReview{}: meta.RESTScopeRoot,
+	} {
+		gvk, err := apiutil.GVKForObject(object, scheme)
+		if err != nil {
+			return nil, fmt.Errorf("finding the kind of %T: %w", object, err)
+		}
+		mapper.Add(gvk, scope)
+		// The cache asks by the kind of the list.
+		mapper.Add(gvk.GroupVersion().WithKind(gvk.Kind+"List"), scope)
+	}
+	return mapper, nil
 }
 
 func metricsOptions(o Options) metricsserver.Options {
@@ -137,9 +182,15 @@ func addControllers(mgr manager.Manager, o Options, w *world, m *metrics, c cloc
 		checks = &inbox[reconcile.Request]{}
 		start  = &inbox[reconcile.Request]{}
 		reader = mgr.GetClient()
-		writer = newWriter(mgr.GetClient(), m)
-		events = newAnnouncer(mgr.GetEventRecorder(v1alpha1.FieldOwnerController), writer, m)
 	)
+	writer, err := newWriter(mgr, m)
+	if err != nil {
+		return err
+	}
+	events, err := newAnnouncer(writer, m, c)
+	if err != nil {
+		return err
+	}
 	leading := manager.RunnableFunc(func(ctx context.Context) error {
 		m.snapshot.world.Store(w)
 		defer m.snapshot.world.Store(nil)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 )
@@ -26,18 +27,27 @@ const (
 // writer is the only way to the API server for writes. Each kind of write has
 // a budget, and who waits for it is served in the order of coming.
 type writer struct {
-	client  client.Client
+	client client.Client
+	// plain has no cache. What is created and never read again goes through
+	// it: the cached client would watch the kind to read its own writes.
+	plain   client.Client
 	metrics *metrics
 	budgets map[string]*rate.Limiter
 }
 
-func newWriter(c client.Client, m *metrics) *writer {
-	return &writer{client: c, metrics: m, budgets: map[string]*rate.Limiter{
+func newWriter(mgr manager.Manager, m *metrics) (*writer, error) {
+	plain, err := client.New(mgr.GetConfig(), client.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making a client without a cache: %w", err)
+	}
+	return &writer{client: mgr.GetClient(), plain: plain, metrics: m, budgets: map[string]*rate.Limiter{
 		writeAssignment:  rate.NewLimiter(8, 8),
 		writeCheckStatus: rate.NewLimiter(4, 4),
 		writeEvent:       rate.NewLimiter(2, 2),
 		writeInstall:     rate.NewLimiter(1, 5),
-	}}
+	}}, nil
 }
 
 // wait takes one write from a budget.
@@ -64,6 +74,14 @@ func (w *writer) applyStatus(ctx context.Context, kind string, object runtime.Ap
 		return err
 	}
 	return w.client.Status().Apply(ctx, object, client.ForceOwnership, client.FieldOwner(v1alpha1.FieldOwnerController))
+}
+
+// create makes a new object that nobody here reads.
+func (w *writer) create(ctx context.Context, kind string, object client.Object) error {
+	if err := w.wait(ctx, kind); err != nil {
+		return err
+	}
+	return w.plain.Create(ctx, object)
 }
 
 // convert turns an API value into its apply configuration; both have the same

@@ -8,7 +8,7 @@ bin/controller-gen \
   object:headerFile=hack/boilerplate.go.txt \
   applyconfiguration:headerFile=hack/boilerplate.go.txt \
   crd paths=./api/... output:crd:artifacts:config=config/crd
-bin/controller-gen rbac:roleName=netladder-controller,headerFile=hack/boilerplate.yaml.txt \
+bin/controller-gen rbac:roleName=netladder-controller \
   paths=./controllers/... output:rbac:artifacts:config=config/rbac
 bin/crd-ref-docs --source-path=api/v1alpha1 --config=hack/tools/docs/config.yaml \
   --renderer=markdown --output-path=docs/api.md --log-level=ERROR

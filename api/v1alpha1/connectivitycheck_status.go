@@ -195,10 +195,16 @@ type WorstPair struct {
 	// +kubebuilder:validation:MaxLength=253
 	Source string `json:"source"`
 
-	// target: what it dialled: a node's name for a mesh, else address and
-	// port, or a DNS name.
+	// target: what it dialled, for people: a node's name for a mesh (with the
+	// protocol where the path tests several), else address and port, or a DNS
+	// name.
 	// +kubebuilder:validation:MaxLength=320
 	Target string `json:"target"`
+
+	// targetNode: the name of the target's node, where the target is one.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	TargetNode string `json:"targetNode,omitempty"`
 
 	// state of the pair.
 	State State `json:"state"`

@@ -68,7 +68,7 @@ func compareWorst(a, b *worst) int {
 func (t *tally) addWorst(b *bad) {
 	verdict := verdictOf(b.verdict)
 	w := worst{rank: rankOf(b.state), strength: strengthOf(verdict), since: b.since}
-	w.show.Source, w.show.Target = b.source, b.pair.display(t.protocol)
+	w.show.Source, w.show.Target, w.show.TargetNode = b.source, b.pair.display(t.protocol), b.pair.node
 	at := len(t.worst)
 	for at > 0 && compareWorst(&w, &t.worst[at-1]) < 0 {
 		at--

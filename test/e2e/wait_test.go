@@ -32,8 +32,11 @@ func eventually(t *testing.T, deadline time.Duration, what string, probe func(co
 	start := time.Now()
 	last := errors.New("never asked")
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, deadline, true, func(ctx context.Context) (bool, error) {
-		last = probe(ctx)
-		return last == nil, nil
+		err := probe(ctx)
+		if ctx.Err() == nil {
+			last = err // an error of the deadline itself would say nothing
+		}
+		return err == nil, nil
 	})
 	if err != nil {
 		dump(t)
@@ -159,7 +162,7 @@ func onlyPairsWith(t *testing.T, name, path, node string) {
 			continue
 		}
 		listed++
-		if pair.Source != node && pair.Target != node {
+		if pair.Source != node && pair.TargetNode != node {
 			t.Errorf("path %s blames %s → %s (%s), which has nothing to do with %s", path, pair.Source, pair.Target, pair.Evidence, node)
 		}
 	}

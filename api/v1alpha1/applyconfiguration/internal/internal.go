@@ -548,6 +548,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: target
       type:
         scalar: string
+    - name: targetNode
+      type:
+        scalar: string
     - name: verdict
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.Verdict

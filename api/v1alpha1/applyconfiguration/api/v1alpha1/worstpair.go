@@ -17,9 +17,12 @@ import (
 type WorstPairApplyConfiguration struct {
 	// source: the name of the node whose prober dialled.
 	Source *string `json:"source,omitempty"`
-	// target: what it dialled: a node's name for a mesh, else address and
-	// port, or a DNS name.
+	// target: what it dialled, for people: a node's name for a mesh (with the
+	// protocol where the path tests several), else address and port, or a DNS
+	// name.
 	Target *string `json:"target,omitempty"`
+	// targetNode: the name of the target's node, where the target is one.
+	TargetNode *string `json:"targetNode,omitempty"`
 	// state of the pair.
 	State *apiv1alpha1.State `json:"state,omitempty"`
 	// verdict of the last bad probe.
@@ -51,6 +54,14 @@ func (b *WorstPairApplyConfiguration) WithSource(value string) *WorstPairApplyCo
 // If called multiple times, the Target field is set to the value of the last call.
 func (b *WorstPairApplyConfiguration) WithTarget(value string) *WorstPairApplyConfiguration {
 	b.Target = &value
+	return b
+}
+
+// WithTargetNode sets the TargetNode field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TargetNode field is set to the value of the last call.
+func (b *WorstPairApplyConfiguration) WithTargetNode(value string) *WorstPairApplyConfiguration {
+	b.TargetNode = &value
 	return b
 }
 
