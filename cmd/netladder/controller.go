@@ -13,12 +13,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/netladder/netladder/controllers"
+	"github.com/netladder/netladder/prober/apiaccess"
 )
 
 func controllerCommand() *cobra.Command {
 	var (
 		opts         controllers.Options
 		logs         logFlags
+		fleetFile    string
 		pullPolicy   string
 		prober, echo resourceFlags
 	)
@@ -36,6 +38,11 @@ func controllerCommand() *cobra.Command {
 			if opts.EchoResources, err = echo.requirements(controllers.DefaultEchoResources()); err != nil {
 				return fmt.Errorf("--echo-*: %w", err)
 			}
+			// The controller must hear of a broken ClusterIP on its own node too.
+			// Outside of a pod the usual kubeconfig is used.
+			if access, err := apiaccess.InCluster(fleetFile); err == nil {
+				opts.RESTConfig = access.Config()
+			}
 			return controllers.Run(cmd.Context(), opts)
 		},
 	}
@@ -44,6 +51,7 @@ func controllerCommand() *cobra.Command {
 	flags.StringVar(&opts.Namespace, "namespace", "", "the namespace Netladder is installed in (required)")
 	flags.StringVar(&opts.Image, "image", "", "image of the probers and echo pods (required)")
 	flags.StringVar(&opts.DeploymentName, "deployment-name", "netladder-controller", "the controller's own Deployment, which owns what the controller installs")
+	flags.StringVar(&fleetFile, "fleet-file", "/etc/netladder/fleet.json", "file with the API server's endpoints, for when its ClusterIP does not work")
 	flags.StringVar(&pullPolicy, "image-pull-policy", "", "Always, IfNotPresent or Never; default as Kubernetes' for the tag")
 	flags.StringSliceVar(&opts.ImagePullSecrets, "image-pull-secret", nil, "name of a Secret to pull the image with; may be repeated")
 	flags.StringToStringVar(&opts.NodeSelector, "node-selector", nil, "run probers and echo pods only on nodes with these labels: key=value,…")

@@ -42,8 +42,8 @@ const (
 	// did not is tried first.
 	remember = 45 * time.Second
 
-	defaultPingAfter   = 4 * time.Second
-	defaultPingTimeout = 3 * time.Second
+	defaultPingAfter   = 3 * time.Second
+	defaultPingTimeout = 2 * time.Second
 
 	// The fleet file is made by the controller from what the API server says
 	// of itself; nothing in it is worth more than these.
@@ -63,8 +63,8 @@ type Options struct {
 	TokenFile, CAFile string
 	// DialTimeout for each address; default 1 s.
 	DialTimeout time.Duration
-	// A connection on which nothing came for PingAfter, default 4 s, is asked
-	// for a sign of life, and given up after PingTimeout more, default 3 s: so
+	// A connection on which nothing came for PingAfter, default 3 s, is asked
+	// for a sign of life, and given up after PingTimeout more, default 2 s: so
 	// soon a watch is missed that was cut off silently.
 	PingAfter, PingTimeout time.Duration
 	// Clock; default the real one.
