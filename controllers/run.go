@@ -59,6 +59,9 @@ func Run(ctx context.Context, o Options) error {
 		}
 		o.RESTConfig = restConfig
 	}
+	if err := awaitAPIServer(ctx, o); err != nil {
+		return fmt.Errorf("waiting for the API server: %w", err)
+	}
 	return run(ctx, o.withDefaults(), clock.RealClock{}, crmetrics.Registry)
 }
 
@@ -95,8 +98,8 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 	mgr, err := manager.New(rest.CopyConfig(o.RESTConfig), manager.Options{
 		Scheme: scheme,
 		Logger: log.FromContext(ctx),
-		// A controller that starts while the API server is away waits for it
-		// instead of crashing ever more slowly: nothing is asked to get going.
+		// Known kinds only: an API server that goes away while this starts must
+		// not end it.
 		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return kinds(scheme) },
 		Cache:          cacheOptions(o.Namespace, watchErrors(w)),
 		// A reconcile that follows a write must not compare with the past.

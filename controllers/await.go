@@ -1,0 +1,75 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+const (
+	// askEvery and askTimeout: how a controller waits for the API server.
+	askEvery   = time.Second
+	askTimeout = 2 * time.Second
+)
+
+// awaitAPIServer returns when the API server is ready, or with the context's
+// error. A controller that lost its lease in an outage ends and starts anew
+// while the outage lasts. Informers that begin then ask ever more rarely, up
+// to once a minute; so they begin when there is somebody to answer.
+func awaitAPIServer(ctx context.Context, o Options) error {
+	config := rest.CopyConfig(o.RESTConfig)
+	config.Timeout = askTimeout
+	client, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	stop, err := serveHealth(ctx, o.HealthProbeBindAddress)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	waited := false
+	return wait.PollUntilContextCancel(ctx, askEvery, true, func(ctx context.Context) (bool, error) {
+		err := client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+		// Who is not told has at least been answered.
+		if err == nil || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) {
+			return true, nil
+		}
+		if !waited {
+			log.FromContext(ctx).Info("Waiting for the API server", "reason", err.Error())
+		}
+		waited = true
+		return false, nil
+	})
+}
+
+// serveHealth answers the kubelet while the manager, which does so later, does
+// not run yet: alive, not ready.
+func serveHealth(ctx context.Context, addr string) (stop func(), err error) {
+	if addr == "" || addr == "0" {
+		return func() {}, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening for health probes: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "waiting for the API server", http.StatusServiceUnavailable)
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: askTimeout}
+	go func() { _ = server.Serve(listener) }() // it ends by Close
+	return func() { _ = server.Close() }, nil
+}
