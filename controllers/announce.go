@@ -5,8 +5,6 @@ package controllers
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"time"
 	"unicode/utf8"
 
@@ -40,12 +38,8 @@ type announcement struct {
 	at    time.Time
 }
 
-func newAnnouncer(w *writer, m *metrics, c clock.PassiveClock) (*announcer, error) {
-	instance, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("finding the own name, which events carry: %w", err)
-	}
-	return &announcer{writer: w, metrics: m, clock: c, instance: instance, waiting: make(chan announcement, maxWaitingEvents)}, nil
+func newAnnouncer(w *writer, m *metrics, c clock.PassiveClock, instance string) *announcer {
+	return &announcer{writer: w, metrics: m, clock: c, instance: instance, waiting: make(chan announcement, maxWaitingEvents)}
 }
 
 // announce takes events that tell of a status that is persisted.

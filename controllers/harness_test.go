@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -88,6 +89,7 @@ func (h *cluster) makeNamespace(name string) {
 // start runs the controller until stop, or the end of the test.
 func (h *cluster) start() {
 	h.t.Helper()
+	h.options.Identity = string(uuid.NewUUID()) // several run in this process
 	must(h.t, h.options.Validate())
 	ctx := log.IntoContext(context.Background(), funcr.New(h.log, funcr.Options{Verbosity: 1}))
 	ctx, h.cancel = context.WithCancel(ctx)

@@ -54,6 +54,12 @@ type Options struct {
 	// lists as a whole.
 	ProberResources, EchoResources corev1.ResourceRequirements
 
+	// Identity of this controller in the Lease and on its events; empty means
+	// the host's name, which in a pod is the pod's. A container that is
+	// restarted in its pod so finds its own Lease, and need not wait for it to
+	// run out. No two controllers that run at once may share it.
+	Identity string
+
 	// LeaderElection by a Lease in Namespace. Without it there must be at most
 	// one controller in the cluster, for example on a developer's machine.
 	LeaderElection bool

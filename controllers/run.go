@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +25,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -58,6 +60,13 @@ func Run(ctx context.Context, o Options) error {
 			return fmt.Errorf("finding the API server: %w", err)
 		}
 		o.RESTConfig = restConfig
+	}
+	if o.Identity == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("finding the own name for the Lease: %w", err)
+		}
+		o.Identity = name
 	}
 	if err := awaitAPIServer(ctx, o); err != nil {
 		return fmt.Errorf("waiting for the API server: %w", err)
@@ -95,6 +104,10 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("making the scheme: %w", err)
 	}
+	lock, err := leaseLock(o)
+	if err != nil {
+		return nil, err
+	}
 	mgr, err := manager.New(rest.CopyConfig(o.RESTConfig), manager.Options{
 		Scheme: scheme,
 		Logger: log.FromContext(ctx),
@@ -103,17 +116,16 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return kinds(scheme) },
 		Cache:          cacheOptions(o.Namespace, watchErrors(w)),
 		// A reconcile that follows a write must not compare with the past.
-		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
-		Metrics:                       metricsOptions(o),
-		HealthProbeBindAddress:        o.HealthProbeBindAddress,
-		LeaderElection:                o.LeaderElection,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       o.Namespace,
-		LeaderElectionReleaseOnCancel: true,
+		Client:                              client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
+		Metrics:                             metricsOptions(o),
+		HealthProbeBindAddress:              o.HealthProbeBindAddress,
+		LeaderElection:                      o.LeaderElection,
+		LeaderElectionResourceLockInterface: lock,
+		LeaderElectionReleaseOnCancel:       true,
 		// Longer than usual: status may wait for another leader, and to be
 		// silent for a while is what an API server does when it is upgraded.
 		LeaseDuration:           ptr.To(30 * time.Second),
-		RenewDeadline:           ptr.To(20 * time.Second),
+		RenewDeadline:           ptr.To(renewDeadline),
 		RetryPeriod:             ptr.To(4 * time.Second),
 		GracefulShutdownTimeout: ptr.To(stopTimeout),
 		// Names are unique within a process, of which tests start several in one.
@@ -126,6 +138,20 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 		return nil, fmt.Errorf("adding health checks: %w", err)
 	}
 	return mgr, nil
+}
+
+// renewDeadline is for how long a leader tries to renew its Lease; requests
+// about it take half of that at most.
+const renewDeadline = 20 * time.Second
+
+// leaseLock is the Lease that the leader holds.
+func leaseLock(o Options) (resourcelock.Interface, error) {
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, o.Namespace, leaseName,
+		resourcelock.ResourceLockConfig{Identity: o.Identity}, rest.CopyConfig(o.RESTConfig), renewDeadline)
+	if err != nil {
+		return nil, fmt.Errorf("making the lock of the leader election: %w", err)
+	}
+	return lock, nil
 }
 
 // kinds maps the kinds that the controller uses to their resources.
@@ -190,10 +216,7 @@ func addControllers(mgr manager.Manager, o Options, w *world, m *metrics, c cloc
 	if err != nil {
 		return err
 	}
-	events, err := newAnnouncer(writer, m, c)
-	if err != nil {
-		return err
-	}
+	events := newAnnouncer(writer, m, c, o.Identity)
 	leading := manager.RunnableFunc(func(ctx context.Context) error {
 		m.snapshot.world.Store(w)
 		defer m.snapshot.world.Store(nil)

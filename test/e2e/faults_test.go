@@ -72,6 +72,17 @@ func TestDNSBroken(t *testing.T) {
 
 func TestKubeProxyBroken(t *testing.T) {
 	calm(t)
+	// The controller may stand on the broken node. A ConfigMap that was made
+	// after its pod reaches it within a minute and a half.
+	eventually(t, 3*time.Minute, "the controller has the fleet file", func(ctx context.Context) error {
+		pods, err := podsOf(ctx, "controller")
+		for _, pod := range pods {
+			if age := sinceReady(pod); age < 100*time.Second {
+				return fmt.Errorf("%s is Ready for %s", pod.Name, age)
+			}
+		}
+		return err
+	})
 	through := []string{pathAPIServer, pathClusterIP, pathDNSUDP, pathDNSTCP}
 	heal := breakNetwork(t, "kubeproxy", faultNode)
 	eventually(t, slack*detectionBound, "paths through ClusterIPs are Failing", inState(clusterNetwork, v1alpha1.StateFailing, through...))
