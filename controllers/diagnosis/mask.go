@@ -33,7 +33,7 @@ func (j *judge) nodeMask(name string, f *NodeFacts) mask {
 		return mask{reason: v1alpha1.ReasonNodeGone, node: name, began: f.NotReadySince, down: true}
 	case !f.Ready:
 		return mask{reason: v1alpha1.ReasonNodeNotReady, node: name, began: f.NotReadySince, down: true}
-	case j.recent(f.ReadySince):
+	case j.recent(f.ReadySince) && !j.onlyUnheard(f):
 		began := f.NotReadySince
 		if began.IsZero() {
 			began = f.ReadySince
@@ -41,6 +41,18 @@ func (j *judge) nodeMask(name string, f *NodeFacts) mask {
 		return mask{reason: v1alpha1.ReasonNodeNotReady, node: name, began: began}
 	}
 	return mask{}
+}
+
+// onlyUnheard is true if a node was not Ready because nobody could hear it: the
+// API server was away, and what runs on the node went on. Then nothing has to
+// settle once it is heard again.
+func (j *judge) onlyUnheard(f *NodeFacts) bool {
+	began := f.NotReadySince
+	if began.IsZero() || j.in.APIAvailableSince.IsZero() || began.Before(j.in.APIAvailableSince.Add(-j.grace)) {
+		return false
+	}
+	wentOn := func(p *PodFacts) bool { return p != nil && p.StartedAt.Before(began) }
+	return wentOn(f.Prober) && wentOn(f.Echo)
 }
 
 // sourceMask excuses the bad results of a whole source.
@@ -59,7 +71,7 @@ func (j *judge) sourceMask(name string, f *NodeFacts, reporter string) mask {
 	case reporter != "" && reporter != p.UID:
 		m.began = p.StartedAt
 		return m
-	case j.recent(p.ReadySince):
+	case j.recent(p.ReadySince) && !j.onlyUnheard(f):
 		return mask{reason: v1alpha1.ReasonProberNotReady, node: name, began: p.StartedAt}
 	}
 	return mask{}

@@ -178,6 +178,28 @@ func TestMeshPath(t *testing.T) {
 			want{passing, "", counts(0, 5, 0, 0, 1)}},
 		"target node came back before the grace": {masked(func(s *sim) { s.nodes["node2"].facts.ReadySince = s.now.Add(-30 * time.Second) }),
 			want{failing, "", counts(0, 5, 0, 1, 0)}},
+		"target node was unheard in an outage and went on": {masked(func(s *sim) {
+			s.since = s.now.Add(-20 * time.Second)
+			f := s.nodes["node2"].facts
+			f.NotReadySince, f.ReadySince = s.now.Add(-15*time.Second), s.now.Add(-5*time.Second)
+		}), want{failing, "", counts(0, 5, 0, 1, 0)}},
+		"target node was unheard in an outage and started anew": {masked(func(s *sim) {
+			s.since = s.now.Add(-20 * time.Second)
+			f := s.nodes["node2"].facts
+			f.NotReadySince, f.ReadySince = s.now.Add(-15*time.Second), s.now.Add(-5*time.Second)
+			f.Prober.StartedAt = s.now.Add(-10 * time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was away long before the outage ended": {masked(func(s *sim) {
+			s.since = s.now.Add(-20 * time.Second)
+			f := s.nodes["node2"].facts
+			f.NotReadySince, f.ReadySince = s.now.Add(-time.Minute), s.now.Add(-5*time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"source prober was unheard in an outage and went on": {masked(func(s *sim) {
+			s.since = s.now.Add(-20 * time.Second)
+			f := s.nodes["node1"].facts
+			f.NotReadySince, f.ReadySince = s.now.Add(-15*time.Second), s.now.Add(-5*time.Second)
+			f.Prober.ReadySince = s.now.Add(-5 * time.Second)
+		}), want{failing, "", counts(0, 5, 0, 1, 0)}},
 		"a clock far ahead excuses nothing": {masked(func(s *sim) { s.nodes["node2"].facts.ReadySince = s.now.Add(time.Hour) }),
 			want{failing, "", counts(0, 5, 0, 1, 0)}},
 		"source node not ready": {masked(func(s *sim) { s.nodes["node1"].facts.Ready = false }),
