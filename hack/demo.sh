@@ -16,7 +16,7 @@ wait_ready() {
       printf '  %s\n' "$line"
       last=$line
     fi
-    [[ $line =~ ^([0-9]+)\ of\ \1\  ]] && return 0
+    [[ $line == *" checks Ready" ]] && return 0
     sleep 1
   done
   echo "not all checks are Ready after 180 s; this is how it looks:" >&2
