@@ -209,7 +209,7 @@ type WorstPair struct {
 	// state of the pair.
 	State State `json:"state"`
 
-	// verdict of the last bad probe.
+	// verdict: the most telling one of the recent bad probes.
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	Verdict Verdict `json:"verdict,omitempty"`

@@ -260,7 +260,7 @@ type PairStatus struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Streak int32 `json:"streak,omitempty"`
 
-	// verdict of the last bad probe.
+	// verdict: the most telling one of the recent bad probes.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	Verdict Verdict `json:"verdict,omitempty"`

@@ -11,10 +11,11 @@ const (
 	// VerdictConnected: the whole exchange succeeded.
 	VerdictConnected Verdict = "Connected"
 	// VerdictRefused: the target itself said no: a closed port (TCP reset, or
-	// an ICMP port unreachable from the target). The way there is open.
+	// for UDP an ICMP port unreachable from the target). The way there is open.
 	VerdictRefused Verdict = "Refused"
-	// VerdictRejected: a hop said no by ICMP (prohibited, or port unreachable
-	// from somebody who is not the target). The offender is in the evidence.
+	// VerdictRejected: a filter said no by ICMP: prohibited, or port
+	// unreachable, which for TCP no closed port answers and for UDP is not the
+	// target's. The offender is in the evidence.
 	VerdictRejected Verdict = "Rejected"
 	// VerdictDropped: no answer within the timeout.
 	VerdictDropped Verdict = "Dropped"

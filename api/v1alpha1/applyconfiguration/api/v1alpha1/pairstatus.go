@@ -25,7 +25,7 @@ type PairStatusApplyConfiguration struct {
 	State *apiv1alpha1.State `json:"state,omitempty"`
 	// streak: how many bad rounds in a row.
 	Streak *int32 `json:"streak,omitempty"`
-	// verdict of the last bad probe.
+	// verdict: the most telling one of the recent bad probes.
 	Verdict *apiv1alpha1.Verdict `json:"verdict,omitempty"`
 	// reason why the state is Unknown.
 	Reason *string `json:"reason,omitempty"`

@@ -25,7 +25,7 @@ type WorstPairApplyConfiguration struct {
 	TargetNode *string `json:"targetNode,omitempty"`
 	// state of the pair.
 	State *apiv1alpha1.State `json:"state,omitempty"`
-	// verdict of the last bad probe.
+	// verdict: the most telling one of the recent bad probes.
 	Verdict *apiv1alpha1.Verdict `json:"verdict,omitempty"`
 	// reason why the state is Unknown.
 	Reason *string `json:"reason,omitempty"`
