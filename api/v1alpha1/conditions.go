@@ -46,13 +46,15 @@ const (
 	// ReasonSourceNotPermitted: outside Netladder's own namespace this source
 	// must not be aimed at this target.
 	ReasonSourceNotPermitted = "SourceNotPermitted"
-	// ReasonNoSources: no node with a prober matches from.probers.
+	// ReasonNoSources: nothing matches the source, or no node with a prober has
+	// it.
 	ReasonNoSources = "NoSources"
 	// ReasonNoTargets: nothing matches the target.
 	ReasonNoTargets = "NoTargets"
 	// ReasonServiceNotFound: the Service of to.service does not exist.
 	ReasonServiceNotFound = "ServiceNotFound"
-	// ReasonPortNotFound: the Service has no such TCP port.
+	// ReasonPortNotFound: the Service has no such port, or no selected pod has
+	// a container port of that name.
 	ReasonPortNotFound = "PortNotFound"
 	// ReasonNoEndpoints: the Service has had no ready endpoints for longer
 	// than the grace period.
@@ -84,4 +86,43 @@ const (
 	ReasonUnsupported = "Unsupported"
 	// ReasonProbeFailed: the probe could not be made (LocalError).
 	ReasonProbeFailed = "ProbeFailed"
+	// ReasonSourceReplaced: the source pod was replaced, is terminating or is
+	// younger than the grace period.
+	ReasonSourceReplaced = "SourceReplaced"
+	// ReasonSandboxedRuntime: the source pod's RuntimeClass keeps its addresses
+	// where the prober cannot get at them.
+	ReasonSandboxedRuntime = "SandboxedRuntime"
+	// ReasonIntercepted: something in the source pod takes every connection.
+	ReasonIntercepted = "Intercepted"
+	// ReasonInconclusive: the target need not answer, and did not.
+	ReasonInconclusive = "Inconclusive"
+	// ReasonHostNotPermitted: a target that must not be dialled, such as a
+	// loopback address that a hostname resolved to.
+	ReasonHostNotPermitted = "HostNotPermitted"
 )
+
+// Reasons why nothing can be said about a Deny path that nothing got through:
+// why that is no proof.
+const (
+	// ReasonTargetNotListening: the target pod does not listen on the port.
+	ReasonTargetNotListening = "TargetNotListening"
+	// ReasonPathNotProven: the way to the target's node does not work for
+	// Netladder's own echo pods, or its node cannot reach it.
+	ReasonPathNotProven = "PathNotProven"
+	// ReasonControlUnavailable: the node of the target did not say whether the
+	// target listens: no prober there, or one of level Restricted.
+	ReasonControlUnavailable = "ControlUnavailable"
+	// ReasonControlNotPermitted: the target's namespace does not disclose to
+	// the check's namespace whether its pods listen; label it
+	// netladder.io/disclose-to.
+	ReasonControlNotPermitted = "ControlNotPermitted"
+	// ReasonNoControl: the target does not answer the source's node either.
+	ReasonNoControl = "NoControl"
+	// ReasonNotProvable: nothing on this path can be proven to be blocked, such
+	// as from a node to a pod on it, which no policy applies to.
+	ReasonNotProvable = "NotProvable"
+)
+
+// LabelDiscloseTo on a namespace names the namespace whose checks may see what
+// Netladder learns of this one's pods and policies.
+const LabelDiscloseTo = "netladder.io/disclose-to"

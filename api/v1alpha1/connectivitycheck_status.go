@@ -191,13 +191,19 @@ type Latency struct {
 
 // WorstPair is one pair that does not pass.
 type WorstPair struct {
-	// source: the name of the node whose prober dialled.
-	// +kubebuilder:validation:MaxLength=253
+	// source: the name of the node whose prober or host dialled; for a pod its
+	// name, with its namespace where that is not the check's.
+	// +kubebuilder:validation:MaxLength=320
 	Source string `json:"source"`
 
+	// sourceNode: the name of the node that the source is on.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	SourceNode string `json:"sourceNode,omitempty"`
+
 	// target: what it dialled, for people: a node's name for a mesh (with the
-	// protocol where the path tests several), else address and port, or a DNS
-	// name.
+	// protocol where the path tests several), a pod's name and port where that
+	// may be shown, else address and port, or a DNS name.
 	// +kubebuilder:validation:MaxLength=320
 	Target string `json:"target"`
 

@@ -57,7 +57,7 @@ type ConnectivityCheckSpec struct {
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// paths that must work.
+	// paths that must work, or must not.
 	// +required
 	// +listType=map
 	// +listMapKey=name
@@ -80,15 +80,28 @@ const (
 )
 
 // Expectation says whether a path must work or must be blocked.
-// +kubebuilder:validation:Enum=Allow
+// +kubebuilder:validation:Enum=Allow;Deny
 type Expectation string
 
-// ExpectAllow: the target must be reachable from the source.
-const ExpectAllow Expectation = "Allow"
+const (
+	// ExpectAllow: the target must be reachable from the source.
+	ExpectAllow Expectation = "Allow"
+	// ExpectDeny: the target must not be reachable from the source, and that
+	// something on the way blocks it must be proven: the target listens, and
+	// the way to it works for others.
+	ExpectDeny Expectation = "Deny"
+)
 
 // Path is one declared connection: from these sources, to that target.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.http) || has(self.to.service)",message="http needs to.service: remove http, or aim this path at a service",fieldPath=".http"
+// +kubebuilder:validation:XValidation:rule="!has(self.http) || has(self.to.service) || has(self.to.pods) || has(self.to.host)",message="http needs to.service, to.pods or to.host: remove http, or aim this path at one of them",fieldPath=".http"
+// +kubebuilder:validation:XValidation:rule="!has(self.http) || !has(self.expect) || self.expect != 'Deny'",message="http cannot be combined with expect Deny, which is about the connection itself: remove http",fieldPath=".http"
+// +kubebuilder:validation:XValidation:rule="!has(self.http) || !((has(self.to.pods) && has(self.to.pods.protocol) && self.to.pods.protocol != 'TCP') || (has(self.to.host) && has(self.to.host.protocol) && self.to.host.protocol != 'TCP'))",message="http needs protocol TCP: remove http, or set protocol to TCP",fieldPath=".http"
+// +kubebuilder:validation:XValidation:rule="!has(self.expect) || self.expect != 'Deny' || !(has(self.to.mesh) || has(self.to.dns))",message="expect Deny needs to.pods, to.service, to.host, to.nodes or to.apiServer: aim this path at one of them, or set expect to Allow",fieldPath=".expect"
+// +kubebuilder:validation:XValidation:rule="!has(self.to.mesh) || has(self.from.probers)",message="to.mesh needs from.probers, because it is about the pod network of the nodes: set from.probers, or aim at to.pods",fieldPath=".from"
+// +kubebuilder:validation:XValidation:rule="!has(self.to.dns) || !has(self.from.nodes)",message="to.dns needs from.probers or from.pods, which have the resolv.conf of a pod: set one of them",fieldPath=".from"
+// +kubebuilder:validation:XValidation:rule="!has(self.tcp) || (has(self.to.pods) && (!has(self.to.pods.protocol) || self.to.pods.protocol == 'TCP'))",message="tcp needs to.pods with protocol TCP, the only target with a choice of handshake: remove tcp",fieldPath=".tcp"
+// +kubebuilder:validation:XValidation:rule="!has(self.tcp) || !has(self.http)",message="http needs a full handshake: remove tcp",fieldPath=".tcp"
 type Path struct {
 	// name of the path, unique within its check: a DNS label.
 	// +required
@@ -105,7 +118,8 @@ type Path struct {
 	// +required
 	To Target `json:"to"`
 
-	// expect Allow: the target must be reachable.
+	// expect Allow: the target must be reachable. Deny: it must not be, and
+	// that is proven rather than assumed.
 	// +default="Allow"
 	// +optional
 	Expect Expectation `json:"expect,omitempty"`
@@ -114,6 +128,10 @@ type Path struct {
 	// the response is as expected.
 	// +optional
 	HTTP *HTTPLayer `json:"http,omitempty"`
+
+	// tcp chooses how a connection to a pod is tried.
+	// +optional
+	TCP *TCPLayer `json:"tcp,omitempty"`
 
 	// maxLatency: a good probe slower than this counts as Degraded. 1ms to
 	// 30s, and below the timeout.
@@ -135,12 +153,41 @@ type Path struct {
 
 // Source is exactly one kind of place where probes start.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.probers)",message="set from.probers ({} means every node), the only source of this version"
+// +kubebuilder:validation:XValidation:rule="[has(self.pods), has(self.probers), has(self.nodes)].filter(x, x).size() == 1",message="set exactly one of from.pods, from.probers and from.nodes ({} means all of them); a second source is a second path"
 type Source struct {
+	// pods: workload pods; probes start inside them, in their network
+	// namespace, from their address, with their resolv.conf. Needs the
+	// prober's level Full.
+	// +optional
+	Pods *PodsSource `json:"pods,omitempty"`
+
 	// probers: Netladder's prober pods, which stand in the pod network of
 	// each node.
 	// +optional
 	Probers *ProbersSource `json:"probers,omitempty"`
+
+	// nodes: the host network of each node. Needs the prober's level Full.
+	// +optional
+	Nodes *NodesSource `json:"nodes,omitempty"`
+}
+
+// PodsSource selects pods as a peer of a NetworkPolicy does.
+type PodsSource struct {
+	// namespaceSelector selects namespaces by label; absent means the check's
+	// own. Only checks in Netladder's own namespace may set it.
+	// +optional
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+
+	// podSelector selects pods by label; absent means all.
+	// +optional
+	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
+}
+
+// NodesSource selects nodes.
+type NodesSource struct {
+	// nodeSelector selects nodes by label; absent means all.
+	// +optional
+	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
 }
 
 // ProbersSource selects prober pods by their node.
@@ -152,8 +199,20 @@ type ProbersSource struct {
 
 // Target is exactly one kind of thing to probe.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.mesh), has(self.service), has(self.dns), has(self.apiServer)].filter(x, x).size() == 1",message="set exactly one of to.mesh, to.service, to.dns and to.apiServer; a second target is a second path"
+// +kubebuilder:validation:XValidation:rule="[has(self.pods), has(self.mesh), has(self.service), has(self.nodes), has(self.host), has(self.dns), has(self.apiServer)].filter(x, x).size() == 1",message="set exactly one of to.pods, to.service, to.mesh, to.nodes, to.host, to.dns and to.apiServer; a second target is a second path"
 type Target struct {
+	// pods: a port of workload pods, by the pods' own addresses.
+	// +optional
+	Pods *PodsTarget `json:"pods,omitempty"`
+
+	// nodes: the nodes' own addresses.
+	// +optional
+	Nodes *NodesTarget `json:"nodes,omitempty"`
+
+	// host: one address or name, inside the cluster or outside.
+	// +optional
+	Host *HostTarget `json:"host,omitempty"`
+
 	// mesh: Netladder's own echo pods, one on each node.
 	// +optional
 	Mesh *MeshTarget `json:"mesh,omitempty"`
@@ -170,6 +229,108 @@ type Target struct {
 	// apiServer: the Kubernetes API server, as pods reach it.
 	// +optional
 	APIServer *APIServerTarget `json:"apiServer,omitempty"`
+}
+
+// Protocol is a transport protocol.
+// +kubebuilder:validation:Enum=TCP;UDP
+type Protocol string
+
+// The transport protocols.
+const (
+	ProtocolTCP Protocol = "TCP"
+	ProtocolUDP Protocol = "UDP"
+)
+
+// PodsTarget is a port of pods, selected as a peer of a NetworkPolicy is.
+type PodsTarget struct {
+	// namespaceSelector selects namespaces by label; absent means the check's
+	// own.
+	// +optional
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+
+	// podSelector selects pods by label.
+	// +required
+	PodSelector metav1.LabelSelector `json:"podSelector"`
+
+	// port by number, or by the name of a container port of each pod.
+	// +required
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 65535 : self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && !self.matches('^[0-9]+$')",message="pods.port must be a port number from 1 to 65535, for example 5432 without quotes, or the name of a container port, for example postgres"
+	Port intstr.IntOrString `json:"port"`
+
+	// protocol of the port; absent means TCP.
+	// +optional
+	Protocol Protocol `json:"protocol,omitempty"`
+}
+
+// NodesTarget is the addresses of nodes: pinged, or a port of them.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.port) || !has(self.protocol)",message="protocol needs a port: set port, or remove protocol to ping the nodes by ICMP"
+type NodesTarget struct {
+	// nodeSelector selects nodes by label; absent means all.
+	// +optional
+	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
+
+	// port on the nodes; without one they are pinged by ICMP.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	Port int32 `json:"port,omitempty"`
+
+	// protocol of the port; absent means TCP.
+	// +optional
+	Protocol Protocol `json:"protocol,omitempty"`
+}
+
+// HostTarget is a port of one host.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.ip) != has(self.hostname)",message="set exactly one of host.ip and host.hostname"
+type HostTarget struct {
+	// ip address, IPv4 or IPv6; not loopback, unspecified or multicast.
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=45
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && !ip(self).isLoopback() && !ip(self).isUnspecified() && !ip(self).isLinkLocalMulticast() && !self.startsWith('224.') && !self.matches('^2(2[4-9]|3[0-9])[.]') && !self.matches('^[fF][fF]')",message="host.ip must be an IPv4 or IPv6 address that is neither loopback nor unspecified nor multicast, for example 169.254.169.254"
+	// +optional
+	IP string `json:"ip,omitempty"`
+
+	// hostname to resolve by the source's own resolv.conf. What it resolves
+	// to may be neither loopback nor unspecified nor multicast.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?([.][A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*[.]?$') && !self.matches('^[0-9.]+$')",message="host.hostname must be a domain name, for example db.example.com; an address goes to host.ip"
+	// +optional
+	Hostname string `json:"hostname,omitempty"`
+
+	// port number.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port"`
+
+	// protocol of the port; absent means TCP.
+	// +optional
+	Protocol Protocol `json:"protocol,omitempty"`
+}
+
+// Handshake says how far a TCP connection is made.
+// +kubebuilder:validation:Enum=HalfOpen;Full
+type Handshake string
+
+const (
+	// HandshakeHalfOpen sends the first packet and takes the answer for it: the
+	// application at the target never sees a connection.
+	HandshakeHalfOpen Handshake = "HalfOpen"
+	// HandshakeFull connects, and resets the connection at once.
+	HandshakeFull Handshake = "Full"
+)
+
+// TCPLayer says how a connection is tried.
+type TCPLayer struct {
+	// handshake: HalfOpen leaves the application alone; Full connects as a
+	// client does. Where it is absent, a prober that can makes half-open ones.
+	// +required
+	Handshake Handshake `json:"handshake"`
 }
 
 // MeshScope says which pairs of nodes belong to a mesh.
@@ -333,10 +494,19 @@ type Sampling struct {
 	// +default=3
 	// +optional
 	TargetsPerSource int32 `json:"targetsPerSource,omitempty"`
+
+	// sourcesPerNode: how many of the pods of from.pods on one node are
+	// sources at a time.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10
+	// +default=2
+	// +optional
+	SourcesPerNode int32 `json:"sourcesPerNode,omitempty"`
 }
 
-// ConnectivityCheck declares network paths that must work. Netladder tests
-// them continuously and reports in status which do.
+// ConnectivityCheck declares network paths that must work, and paths that must
+// not. Netladder tests them continuously and reports in status which are as
+// declared.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

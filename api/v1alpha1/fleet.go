@@ -41,3 +41,15 @@ const (
 	// FieldOwnerProber owns ProbeAssignment.status.
 	FieldOwnerProber = "netladder-prober"
 )
+
+// Level says what the probers may do on their nodes.
+type Level string
+
+const (
+	// LevelRestricted: probers are ordinary pods, without any capability. They
+	// probe from the pod network of their node.
+	LevelRestricted Level = "Restricted"
+	// LevelFull: probers enter the network namespaces of pods and of their
+	// node, and look at the listening sockets of pods.
+	LevelFull Level = "Full"
+)

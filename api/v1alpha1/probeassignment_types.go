@@ -23,6 +23,13 @@ type ProbeAssignmentSpec struct {
 	// +kubebuilder:validation:MaxItems=2048
 	Targets []AssignedTarget `json:"targets,omitempty"`
 
+	// pods of this node that probes start in, and whose listeners are looked
+	// at.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=512
+	Pods []AssignedPod `json:"pods,omitempty"`
+
 	// groups: what to probe, one or more for each path of each check.
 	// +optional
 	// +listType=atomic
@@ -55,17 +62,73 @@ type AssignedNode struct {
 	EchoUID string `json:"echoUID"`
 }
 
-// AssignedTarget is an address and a port.
+// AssignedTarget is an address, mostly with a port.
 type AssignedTarget struct {
 	// ip address, IPv4 or IPv6.
 	// +kubebuilder:validation:MaxLength=45
 	IP string `json:"ip"`
 
-	// port number.
-	// +kubebuilder:validation:Minimum=1
+	// port number; absent for a target that is pinged.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=65535
-	Port int32 `json:"port"`
+	Port int32 `json:"port,omitempty"`
+
+	// protocol of the port; absent means TCP.
+	// +optional
+	Protocol Protocol `json:"protocol,omitempty"`
+
+	// node that the target is on, where it is a pod or a node.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Node string `json:"node,omitempty"`
+
+	// uid of the pod that the target is, where it is one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	UID string `json:"uid,omitempty"`
 }
+
+// AssignedPod is a pod of this node.
+type AssignedPod struct {
+	// uid of the pod.
+	// +kubebuilder:validation:MaxLength=64
+	UID string `json:"uid"`
+
+	// namespace of the pod.
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace"`
+
+	// name of the pod.
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// ips of the pod, one of each IP family. Probes bind to them: an address
+	// that cannot be bound means that this is not the pod's network namespace.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:MaxLength=45
+	IPs []string `json:"ips"`
+
+	// sandboxed is true where the pod's RuntimeClass keeps its addresses where
+	// no other process can get at them: it cannot be a source.
+	// +optional
+	Sandboxed bool `json:"sandboxed,omitempty"`
+}
+
+// SourceKind says where the probes of a group start. The string is open: a
+// prober reports one it does not know as Unsupported.
+type SourceKind string
+
+// The places where probes start.
+const (
+	// SourceProber is the prober pod itself.
+	SourceProber SourceKind = ""
+	// SourcePods are the pods that ProbeGroup.Sources lists.
+	SourcePods SourceKind = "Pods"
+	// SourceHost is the node's host network.
+	SourceHost SourceKind = "Host"
+)
 
 // ProbeKind names a kind of probe. The string is open: a prober reports a
 // kind it does not know as Unsupported.
@@ -83,13 +146,37 @@ const (
 	ProbeTCP ProbeKind = "TCP"
 	// ProbeHTTP connects to a target and makes an HTTP request.
 	ProbeHTTP ProbeKind = "HTTP"
-	// ProbeDNS looks up a name by the prober's resolv.conf.
+	// ProbeDNS looks up a name by the source's resolv.conf.
 	ProbeDNS ProbeKind = "DNS"
+	// ProbeTCPHalfOpen sends a SYN to a target and takes the answer for it; the
+	// target's application never sees a connection.
+	ProbeTCPHalfOpen ProbeKind = "TCPHalfOpen"
+	// ProbeUDP sends a datagram to a target and waits for any answer.
+	ProbeUDP ProbeKind = "UDP"
+	// ProbeICMP pings a target.
+	ProbeICMP ProbeKind = "ICMP"
+)
+
+// The kinds of probes that prove a Deny: their groups stand beside the group
+// whose silence they explain, and their pairs make no path Failing.
+const (
+	// ProbeWire is MeshTCP to the echo pods of the nodes that the targets of a
+	// Deny path are on: the way there works.
+	ProbeWire ProbeKind = "Wire"
+	// ProbeListener looks at the sockets of a pod of this node for one that
+	// listens on the target's address, port and protocol, and then tries the
+	// target from the node's host network. Connected means both; for UDP, that
+	// the target answered.
+	ProbeListener ProbeKind = "Listener"
+	// ProbeHostControl is TCP, UDP or ICMP from the source node's host network
+	// to a target that is no pod: the target is there for others.
+	ProbeHostControl ProbeKind = "HostControl"
 )
 
 // ProbeGroup is the part of one path that one prober tests with one kind of
-// probe. Its pairs are: for a mesh kind, each IP of each of its nodes; for
-// TCP and HTTP, each of its targets; for DNS, one.
+// probe. For each of its sources its pairs are: for a mesh kind, each IP of
+// each of its nodes; for DNS and a hostname, one; for any other kind, each of
+// its targets of the same IP family as an address of the source.
 type ProbeGroup struct {
 	// key is unique within the assignment: check namespace, check name, path
 	// name and kind, separated by slashes.
@@ -106,8 +193,27 @@ type ProbeGroup struct {
 	// +kubebuilder:validation:MaxLength=32
 	Kind ProbeKind `json:"kind"`
 
-	// members: for mesh kinds rows of spec.nodes, for TCP and HTTP rows of
-	// spec.targets, for DNS empty.
+	// from: where the probes start; absent means in the prober pod.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	From SourceKind `json:"from,omitempty"`
+
+	// sources: where from is Pods, rows of spec.pods.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:Minimum=0
+	// +kubebuilder:validation:items:Maximum=511
+	Sources []int32 `json:"sources,omitempty"`
+
+	// expect Deny turns the judgement of a probe round: Connected is bad, and
+	// a verdict by which a filter can say no is good. Absent means Allow.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Expect Expectation `json:"expect,omitempty"`
+
+	// members: for mesh kinds rows of spec.nodes, for DNS and a hostname
+	// empty, for any other kind rows of spec.targets.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
@@ -176,6 +282,11 @@ type ProbeGroup struct {
 	// dns: parameters of the kind DNS.
 	// +optional
 	DNS *DNSTarget `json:"dns,omitempty"`
+
+	// host: a target by name, for the kinds TCP, UDP, HTTP and HostControl. The
+	// name is resolved by the source's resolv.conf in each round.
+	// +optional
+	Host *HostTarget `json:"host,omitempty"`
 }
 
 // ProbeAssignmentStatus is what the node's prober reports. The controller
@@ -246,8 +357,10 @@ type PairStatus struct {
 	Group string `json:"group"`
 
 	// target identifies the pair within its group: node name and IP family
-	// ("node3/IPv4") for a mesh kind, address and port for TCP and HTTP, the
-	// name for DNS.
+	// ("node3/IPv4") for a mesh kind, the name for DNS, name and port for a
+	// hostname, the address for ICMP, and address and port for any other kind
+	// ("10.1.2.3:53", "10.1.2.3:53/UDP"). Where the source is a pod, its UID and
+	// '>' stand before it.
 	// +kubebuilder:validation:MaxLength=320
 	Target string `json:"target"`
 

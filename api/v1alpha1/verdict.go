@@ -47,6 +47,16 @@ const (
 	VerdictDNSNoAnswer Verdict = "DNSNoAnswer"
 	// VerdictDNSTruncated: the answer did not fit and TCP was not tried.
 	VerdictDNSTruncated Verdict = "DNSTruncated"
+	// VerdictNotListening: nothing in the target pod listens on the address,
+	// port and protocol; kind Listener only.
+	VerdictNotListening Verdict = "NotListening"
+	// VerdictIntercepted: something in the source pod's network namespace, such
+	// as the sidecar of a service mesh, takes every connection, so that a
+	// connection says nothing about the path.
+	VerdictIntercepted Verdict = "Intercepted"
+	// VerdictInconclusive: no answer, where the target need not answer, as by
+	// UDP.
+	VerdictInconclusive Verdict = "Inconclusive"
 	// VerdictUnmeasured: the prober itself was late by more than half the
 	// timeout; never counted as bad.
 	VerdictUnmeasured Verdict = "Unmeasured"
@@ -61,6 +71,7 @@ func Verdicts() []Verdict {
 		VerdictConnected, VerdictRefused, VerdictRejected, VerdictDropped, VerdictUnreachable,
 		VerdictProtocolUnreachable, VerdictTooBig, VerdictLocalDenied, VerdictLocalError, VerdictReset,
 		VerdictWrongIdentity, VerdictProtocolError, VerdictDNSNameError, VerdictDNSServerFailure,
-		VerdictDNSTimeout, VerdictDNSNoAnswer, VerdictDNSTruncated, VerdictUnmeasured, VerdictUnsupported,
+		VerdictDNSTimeout, VerdictDNSNoAnswer, VerdictDNSTruncated, VerdictNotListening,
+		VerdictIntercepted, VerdictInconclusive, VerdictUnmeasured, VerdictUnsupported,
 	}
 }

@@ -23,6 +23,10 @@ const (
 	TCP      Kind = "TCP"
 	HTTP     Kind = "HTTP"
 	DNS      Kind = "DNS"
+
+	TCPHalfOpen Kind = "TCPHalfOpen"
+	UDP         Kind = "UDP"
+	ICMP        Kind = "ICMP"
 )
 
 // Kinds is the table of all kinds: what makes one probe of a kind and, where
@@ -74,9 +78,17 @@ type Start struct {
 
 // Target is what one probe aims at. Only the fields of its kind are read.
 type Target struct {
+	// Entry is the network namespace that the probe's sockets are made in; nil
+	// for the prober's own.
+	Entry Entry
+	// Source address to bind the sockets to; the zero value leaves it to the
+	// kernel. An address that cannot be bound means the wrong namespace.
+	Source netip.Addr
 	// Addr to dial: one address, never a name. The port is ignored for ICMP;
-	// all of it for DNS.
+	// all of it for DNS, and where Host is set.
 	Addr netip.AddrPort
+	// Host is a name to dial instead of Addr; its zero value is none.
+	Host HostName
 	// Timeout of the whole exchange, greater than zero.
 	Timeout time.Duration
 	// EchoUID is the pod UID the echo server must answer with; mesh kinds
@@ -86,6 +98,25 @@ type Target struct {
 	HTTP HTTPRequest
 	// DNS question; kind DNS.
 	DNS DNSQuestion
+}
+
+// Entry is a network namespace that sockets can be made in.
+type Entry interface {
+	// Do runs f on a thread that is in the namespace, and returns f's error. f
+	// makes sockets and does not wait for the network: what it made stays in
+	// the namespace and is used from anywhere.
+	Do(f func() error) error
+	// ResolvConf returns the content of the resolv.conf that programs in there
+	// read; it is not to be shown to anybody.
+	ResolvConf() ([]byte, error)
+}
+
+// HostName is a name to resolve in each probe by the source's resolv.conf.
+type HostName struct {
+	// Name to resolve.
+	Name string
+	// Port to dial.
+	Port uint16
 }
 
 // HTTPRequest is a plain HTTP/1.1 request.

@@ -21,6 +21,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=netladder.io, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("AssignedNode"):
 		return &apiv1alpha1.AssignedNodeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AssignedPod"):
+		return &apiv1alpha1.AssignedPodApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AssignedTarget"):
 		return &apiv1alpha1.AssignedTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectivityCheck"):
@@ -35,12 +37,18 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DNSTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GroupStatus"):
 		return &apiv1alpha1.GroupStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HostTarget"):
+		return &apiv1alpha1.HostTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPLayer"):
 		return &apiv1alpha1.HTTPLayerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Latency"):
 		return &apiv1alpha1.LatencyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MeshTarget"):
 		return &apiv1alpha1.MeshTargetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NodesSource"):
+		return &apiv1alpha1.NodesSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NodesTarget"):
+		return &apiv1alpha1.NodesTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PairCounts"):
 		return &apiv1alpha1.PairCountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PairStatus"):
@@ -49,6 +57,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PathApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PathStatus"):
 		return &apiv1alpha1.PathStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PodsSource"):
+		return &apiv1alpha1.PodsSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PodsTarget"):
+		return &apiv1alpha1.PodsTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProbeAssignment"):
 		return &apiv1alpha1.ProbeAssignmentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProbeAssignmentSpec"):
@@ -69,6 +81,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SummaryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Target"):
 		return &apiv1alpha1.TargetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TCPLayer"):
+		return &apiv1alpha1.TCPLayerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorstPair"):
 		return &apiv1alpha1.WorstPairApplyConfiguration{}
 

@@ -53,15 +53,45 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.AssignedPod
+  map:
+    fields:
+    - name: ips
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: sandboxed
+      type:
+        scalar: boolean
+    - name: uid
+      type:
+        scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.AssignedTarget
   map:
     fields:
     - name: ip
       type:
         scalar: string
+    - name: node
+      type:
+        scalar: string
     - name: port
       type:
         scalar: numeric
+    - name: protocol
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Protocol
+    - name: uid
+      type:
+        scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.ConnectivityCheck
   map:
     fields:
@@ -210,6 +240,23 @@ var schemaYAML = typed.YAMLObject(`types:
       default: /
 - name: com.github.netladder.netladder.api.v1alpha1.HTTPMethod
   scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.Handshake
+  scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.HostTarget
+  map:
+    fields:
+    - name: hostname
+      type:
+        scalar: string
+    - name: ip
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
+    - name: protocol
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Protocol
 - name: com.github.netladder.netladder.api.v1alpha1.Latency
   map:
     fields:
@@ -241,6 +288,24 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.MeshScope
       default: Any
+- name: com.github.netladder.netladder.api.v1alpha1.NodesSource
+  map:
+    fields:
+    - name: nodeSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+- name: com.github.netladder.netladder.api.v1alpha1.NodesTarget
+  map:
+    fields:
+    - name: nodeSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: port
+      type:
+        scalar: numeric
+    - name: protocol
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Protocol
 - name: com.github.netladder.netladder.api.v1alpha1.PairCounts
   map:
     fields:
@@ -311,6 +376,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: severity
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.Severity
+    - name: tcp
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.TCPLayer
     - name: to
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.Target
@@ -350,6 +418,30 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.netladder.netladder.api.v1alpha1.WorstPair
           elementRelationship: atomic
+- name: com.github.netladder.netladder.api.v1alpha1.PodsSource
+  map:
+    fields:
+    - name: namespaceSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: podSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+- name: com.github.netladder.netladder.api.v1alpha1.PodsTarget
+  map:
+    fields:
+    - name: namespaceSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: podSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: port
+      type:
+        namedType: io.k8s.apimachinery.pkg.util.intstr.IntOrString
+    - name: protocol
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Protocol
 - name: com.github.netladder.netladder.api.v1alpha1.ProbeAssignment
   map:
     fields:
@@ -385,6 +477,12 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: com.github.netladder.netladder.api.v1alpha1.AssignedNode
+          elementRelationship: atomic
+    - name: pods
+      type:
+        list:
+          elementType:
+            namedType: com.github.netladder.netladder.api.v1alpha1.AssignedPod
           elementRelationship: atomic
     - name: targets
       type:
@@ -422,12 +520,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: dns
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.DNSTarget
+    - name: expect
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Expectation
     - name: failureThreshold
       type:
         scalar: numeric
+    - name: from
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.SourceKind
     - name: hash
       type:
         scalar: string
+    - name: host
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.HostTarget
     - name: http
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.HTTPLayer
@@ -455,6 +562,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: port
       type:
         scalar: numeric
+    - name: sources
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: atomic
     - name: successThreshold
       type:
         scalar: numeric
@@ -472,9 +585,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: nodeSelector
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+- name: com.github.netladder.netladder.api.v1alpha1.Protocol
+  scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Sampling
   map:
     fields:
+    - name: sourcesPerNode
+      type:
+        scalar: numeric
+      default: 2
     - name: targetsPerSource
       type:
         scalar: numeric
@@ -496,9 +615,17 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.netladder.netladder.api.v1alpha1.Source
   map:
     fields:
+    - name: nodes
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.NodesSource
+    - name: pods
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.PodsSource
     - name: probers
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.ProbersSource
+- name: com.github.netladder.netladder.api.v1alpha1.SourceKind
+  scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.State
   scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Summary
@@ -510,6 +637,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: passing
       type:
         scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.TCPLayer
+  map:
+    fields:
+    - name: handshake
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Handshake
 - name: com.github.netladder.netladder.api.v1alpha1.Target
   map:
     fields:
@@ -519,9 +652,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: dns
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.DNSTarget
+    - name: host
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.HostTarget
     - name: mesh
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.MeshTarget
+    - name: nodes
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.NodesTarget
+    - name: pods
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.PodsTarget
     - name: service
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.ServiceTarget
@@ -540,6 +682,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: source
+      type:
+        scalar: string
+    - name: sourceNode
       type:
         scalar: string
     - name: state

@@ -5,15 +5,25 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/netladder/netladder/api/v1alpha1"
+)
+
 // AssignedTargetApplyConfiguration represents a declarative configuration of the AssignedTarget type for use
 // with apply.
 //
-// AssignedTarget is an address and a port.
+// AssignedTarget is an address, mostly with a port.
 type AssignedTargetApplyConfiguration struct {
 	// ip address, IPv4 or IPv6.
 	IP *string `json:"ip,omitempty"`
-	// port number.
+	// port number; absent for a target that is pinged.
 	Port *int32 `json:"port,omitempty"`
+	// protocol of the port; absent means TCP.
+	Protocol *apiv1alpha1.Protocol `json:"protocol,omitempty"`
+	// node that the target is on, where it is a pod or a node.
+	Node *string `json:"node,omitempty"`
+	// uid of the pod that the target is, where it is one.
+	UID *string `json:"uid,omitempty"`
 }
 
 // AssignedTargetApplyConfiguration constructs a declarative configuration of the AssignedTarget type for use with
@@ -35,5 +45,29 @@ func (b *AssignedTargetApplyConfiguration) WithIP(value string) *AssignedTargetA
 // If called multiple times, the Port field is set to the value of the last call.
 func (b *AssignedTargetApplyConfiguration) WithPort(value int32) *AssignedTargetApplyConfiguration {
 	b.Port = &value
+	return b
+}
+
+// WithProtocol sets the Protocol field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Protocol field is set to the value of the last call.
+func (b *AssignedTargetApplyConfiguration) WithProtocol(value apiv1alpha1.Protocol) *AssignedTargetApplyConfiguration {
+	b.Protocol = &value
+	return b
+}
+
+// WithNode sets the Node field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Node field is set to the value of the last call.
+func (b *AssignedTargetApplyConfiguration) WithNode(value string) *AssignedTargetApplyConfiguration {
+	b.Node = &value
+	return b
+}
+
+// WithUID sets the UID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UID field is set to the value of the last call.
+func (b *AssignedTargetApplyConfiguration) WithUID(value string) *AssignedTargetApplyConfiguration {
+	b.UID = &value
 	return b
 }

@@ -17,8 +17,9 @@ import (
 // ConnectivityCheckApplyConfiguration represents a declarative configuration of the ConnectivityCheck type for use
 // with apply.
 //
-// ConnectivityCheck declares network paths that must work. Netladder tests
-// them continuously and reports in status which do.
+// ConnectivityCheck declares network paths that must work, and paths that must
+// not. Netladder tests them continuously and reports in status which are as
+// declared.
 type ConnectivityCheckApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration    `json:""`
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`

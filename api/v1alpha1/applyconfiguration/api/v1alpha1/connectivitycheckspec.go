@@ -32,7 +32,7 @@ type ConnectivityCheckSpecApplyConfiguration struct {
 	Severity *apiv1alpha1.Severity `json:"severity,omitempty"`
 	// suspend stops all probes of this check while it is true.
 	Suspend *bool `json:"suspend,omitempty"`
-	// paths that must work.
+	// paths that must work, or must not.
 	Paths []PathApplyConfiguration `json:"paths,omitempty"`
 }
 

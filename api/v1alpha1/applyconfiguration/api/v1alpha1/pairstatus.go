@@ -18,8 +18,10 @@ type PairStatusApplyConfiguration struct {
 	// group: the key of its group.
 	Group *string `json:"group,omitempty"`
 	// target identifies the pair within its group: node name and IP family
-	// ("node3/IPv4") for a mesh kind, address and port for TCP and HTTP, the
-	// name for DNS.
+	// ("node3/IPv4") for a mesh kind, the name for DNS, name and port for a
+	// hostname, the address for ICMP, and address and port for any other kind
+	// ("10.1.2.3:53", "10.1.2.3:53/UDP"). Where the source is a pod, its UID and
+	// '>' stand before it.
 	Target *string `json:"target,omitempty"`
 	// state: Failing, Degraded or Unknown.
 	State *apiv1alpha1.State `json:"state,omitempty"`

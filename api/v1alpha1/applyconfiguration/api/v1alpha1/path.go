@@ -21,11 +21,14 @@ type PathApplyConfiguration struct {
 	From *SourceApplyConfiguration `json:"from,omitempty"`
 	// to: what the probes aim at.
 	To *TargetApplyConfiguration `json:"to,omitempty"`
-	// expect Allow: the target must be reachable.
+	// expect Allow: the target must be reachable. Deny: it must not be, and
+	// that is proven rather than assumed.
 	Expect *apiv1alpha1.Expectation `json:"expect,omitempty"`
 	// http adds a request on top of the connection; the path works only if
 	// the response is as expected.
 	HTTP *HTTPLayerApplyConfiguration `json:"http,omitempty"`
+	// tcp chooses how a connection to a pod is tried.
+	TCP *TCPLayerApplyConfiguration `json:"tcp,omitempty"`
 	// maxLatency: a good probe slower than this counts as Degraded. 1ms to
 	// 30s, and below the timeout.
 	MaxLatency *v1.Duration `json:"maxLatency,omitempty"`
@@ -79,6 +82,14 @@ func (b *PathApplyConfiguration) WithExpect(value apiv1alpha1.Expectation) *Path
 // If called multiple times, the HTTP field is set to the value of the last call.
 func (b *PathApplyConfiguration) WithHTTP(value *HTTPLayerApplyConfiguration) *PathApplyConfiguration {
 	b.HTTP = value
+	return b
+}
+
+// WithTCP sets the TCP field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TCP field is set to the value of the last call.
+func (b *PathApplyConfiguration) WithTCP(value *TCPLayerApplyConfiguration) *PathApplyConfiguration {
+	b.TCP = value
 	return b
 }
 

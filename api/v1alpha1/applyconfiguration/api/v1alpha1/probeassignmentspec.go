@@ -20,6 +20,9 @@ type ProbeAssignmentSpecApplyConfiguration struct {
 	Nodes []AssignedNodeApplyConfiguration `json:"nodes,omitempty"`
 	// targets: addresses that this prober dials.
 	Targets []AssignedTargetApplyConfiguration `json:"targets,omitempty"`
+	// pods of this node that probes start in, and whose listeners are looked
+	// at.
+	Pods []AssignedPodApplyConfiguration `json:"pods,omitempty"`
 	// groups: what to probe, one or more for each path of each check.
 	Groups []ProbeGroupApplyConfiguration `json:"groups,omitempty"`
 	// heartbeat: how often the prober reports when nothing changes.
@@ -54,6 +57,19 @@ func (b *ProbeAssignmentSpecApplyConfiguration) WithTargets(values ...*AssignedT
 			panic("nil value passed to WithTargets")
 		}
 		b.Targets = append(b.Targets, *values[i])
+	}
+	return b
+}
+
+// WithPods adds the given value to the Pods field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Pods field.
+func (b *ProbeAssignmentSpecApplyConfiguration) WithPods(values ...*AssignedPodApplyConfiguration) *ProbeAssignmentSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPods")
+		}
+		b.Pods = append(b.Pods, *values[i])
 	}
 	return b
 }

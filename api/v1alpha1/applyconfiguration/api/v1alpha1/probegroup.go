@@ -14,8 +14,9 @@ import (
 // with apply.
 //
 // ProbeGroup is the part of one path that one prober tests with one kind of
-// probe. Its pairs are: for a mesh kind, each IP of each of its nodes; for
-// TCP and HTTP, each of its targets; for DNS, one.
+// probe. For each of its sources its pairs are: for a mesh kind, each IP of
+// each of its nodes; for DNS and a hostname, one; for any other kind, each of
+// its targets of the same IP family as an address of the source.
 type ProbeGroupApplyConfiguration struct {
 	// key is unique within the assignment: check namespace, check name, path
 	// name and kind, separated by slashes.
@@ -26,8 +27,15 @@ type ProbeGroupApplyConfiguration struct {
 	Hash *string `json:"hash,omitempty"`
 	// kind of probe.
 	Kind *apiv1alpha1.ProbeKind `json:"kind,omitempty"`
-	// members: for mesh kinds rows of spec.nodes, for TCP and HTTP rows of
-	// spec.targets, for DNS empty.
+	// from: where the probes start; absent means in the prober pod.
+	From *apiv1alpha1.SourceKind `json:"from,omitempty"`
+	// sources: where from is Pods, rows of spec.pods.
+	Sources []int32 `json:"sources,omitempty"`
+	// expect Deny turns the judgement of a probe round: Connected is bad, and
+	// a verdict by which a filter can say no is good. Absent means Allow.
+	Expect *apiv1alpha1.Expectation `json:"expect,omitempty"`
+	// members: for mesh kinds rows of spec.nodes, for DNS and a hostname
+	// empty, for any other kind rows of spec.targets.
 	Members []int32 `json:"members,omitempty"`
 	// window: how many of the first members take turns; those behind them are
 	// tested in every round (pairs that were bad when the window moved on).
@@ -53,6 +61,9 @@ type ProbeGroupApplyConfiguration struct {
 	HTTP *HTTPLayerApplyConfiguration `json:"http,omitempty"`
 	// dns: parameters of the kind DNS.
 	DNS *DNSTargetApplyConfiguration `json:"dns,omitempty"`
+	// host: a target by name, for the kinds TCP, UDP, HTTP and HostControl. The
+	// name is resolved by the source's resolv.conf in each round.
+	Host *HostTargetApplyConfiguration `json:"host,omitempty"`
 }
 
 // ProbeGroupApplyConfiguration constructs a declarative configuration of the ProbeGroup type for use with
@@ -82,6 +93,32 @@ func (b *ProbeGroupApplyConfiguration) WithHash(value string) *ProbeGroupApplyCo
 // If called multiple times, the Kind field is set to the value of the last call.
 func (b *ProbeGroupApplyConfiguration) WithKind(value apiv1alpha1.ProbeKind) *ProbeGroupApplyConfiguration {
 	b.Kind = &value
+	return b
+}
+
+// WithFrom sets the From field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the From field is set to the value of the last call.
+func (b *ProbeGroupApplyConfiguration) WithFrom(value apiv1alpha1.SourceKind) *ProbeGroupApplyConfiguration {
+	b.From = &value
+	return b
+}
+
+// WithSources adds the given value to the Sources field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Sources field.
+func (b *ProbeGroupApplyConfiguration) WithSources(values ...int32) *ProbeGroupApplyConfiguration {
+	for i := range values {
+		b.Sources = append(b.Sources, values[i])
+	}
+	return b
+}
+
+// WithExpect sets the Expect field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Expect field is set to the value of the last call.
+func (b *ProbeGroupApplyConfiguration) WithExpect(value apiv1alpha1.Expectation) *ProbeGroupApplyConfiguration {
+	b.Expect = &value
 	return b
 }
 
@@ -172,5 +209,13 @@ func (b *ProbeGroupApplyConfiguration) WithHTTP(value *HTTPLayerApplyConfigurati
 // If called multiple times, the DNS field is set to the value of the last call.
 func (b *ProbeGroupApplyConfiguration) WithDNS(value *DNSTargetApplyConfiguration) *ProbeGroupApplyConfiguration {
 	b.DNS = value
+	return b
+}
+
+// WithHost sets the Host field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Host field is set to the value of the last call.
+func (b *ProbeGroupApplyConfiguration) WithHost(value *HostTargetApplyConfiguration) *ProbeGroupApplyConfiguration {
+	b.Host = value
 	return b
 }

@@ -12,6 +12,9 @@ package v1alpha1
 type SamplingApplyConfiguration struct {
 	// targetsPerSource: how many targets each source tests in one round.
 	TargetsPerSource *int32 `json:"targetsPerSource,omitempty"`
+	// sourcesPerNode: how many of the pods of from.pods on one node are
+	// sources at a time.
+	SourcesPerNode *int32 `json:"sourcesPerNode,omitempty"`
 }
 
 // SamplingApplyConfiguration constructs a declarative configuration of the Sampling type for use with
@@ -25,5 +28,13 @@ func Sampling() *SamplingApplyConfiguration {
 // If called multiple times, the TargetsPerSource field is set to the value of the last call.
 func (b *SamplingApplyConfiguration) WithTargetsPerSource(value int32) *SamplingApplyConfiguration {
 	b.TargetsPerSource = &value
+	return b
+}
+
+// WithSourcesPerNode sets the SourcesPerNode field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SourcesPerNode field is set to the value of the last call.
+func (b *SamplingApplyConfiguration) WithSourcesPerNode(value int32) *SamplingApplyConfiguration {
+	b.SourcesPerNode = &value
 	return b
 }

@@ -10,9 +10,15 @@ package v1alpha1
 //
 // Source is exactly one kind of place where probes start.
 type SourceApplyConfiguration struct {
+	// pods: workload pods; probes start inside them, in their network
+	// namespace, from their address, with their resolv.conf. Needs the
+	// prober's level Full.
+	Pods *PodsSourceApplyConfiguration `json:"pods,omitempty"`
 	// probers: Netladder's prober pods, which stand in the pod network of
 	// each node.
 	Probers *ProbersSourceApplyConfiguration `json:"probers,omitempty"`
+	// nodes: the host network of each node. Needs the prober's level Full.
+	Nodes *NodesSourceApplyConfiguration `json:"nodes,omitempty"`
 }
 
 // SourceApplyConfiguration constructs a declarative configuration of the Source type for use with
@@ -21,10 +27,26 @@ func Source() *SourceApplyConfiguration {
 	return &SourceApplyConfiguration{}
 }
 
+// WithPods sets the Pods field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Pods field is set to the value of the last call.
+func (b *SourceApplyConfiguration) WithPods(value *PodsSourceApplyConfiguration) *SourceApplyConfiguration {
+	b.Pods = value
+	return b
+}
+
 // WithProbers sets the Probers field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Probers field is set to the value of the last call.
 func (b *SourceApplyConfiguration) WithProbers(value *ProbersSourceApplyConfiguration) *SourceApplyConfiguration {
 	b.Probers = value
+	return b
+}
+
+// WithNodes sets the Nodes field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Nodes field is set to the value of the last call.
+func (b *SourceApplyConfiguration) WithNodes(value *NodesSourceApplyConfiguration) *SourceApplyConfiguration {
+	b.Nodes = value
 	return b
 }

@@ -14,6 +14,12 @@ import (
 //
 // Target is exactly one kind of thing to probe.
 type TargetApplyConfiguration struct {
+	// pods: a port of workload pods, by the pods' own addresses.
+	Pods *PodsTargetApplyConfiguration `json:"pods,omitempty"`
+	// nodes: the nodes' own addresses.
+	Nodes *NodesTargetApplyConfiguration `json:"nodes,omitempty"`
+	// host: one address or name, inside the cluster or outside.
+	Host *HostTargetApplyConfiguration `json:"host,omitempty"`
 	// mesh: Netladder's own echo pods, one on each node.
 	Mesh *MeshTargetApplyConfiguration `json:"mesh,omitempty"`
 	// service: a Service by its cluster IPs; a headless Service by its
@@ -29,6 +35,30 @@ type TargetApplyConfiguration struct {
 // apply.
 func Target() *TargetApplyConfiguration {
 	return &TargetApplyConfiguration{}
+}
+
+// WithPods sets the Pods field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Pods field is set to the value of the last call.
+func (b *TargetApplyConfiguration) WithPods(value *PodsTargetApplyConfiguration) *TargetApplyConfiguration {
+	b.Pods = value
+	return b
+}
+
+// WithNodes sets the Nodes field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Nodes field is set to the value of the last call.
+func (b *TargetApplyConfiguration) WithNodes(value *NodesTargetApplyConfiguration) *TargetApplyConfiguration {
+	b.Nodes = value
+	return b
+}
+
+// WithHost sets the Host field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Host field is set to the value of the last call.
+func (b *TargetApplyConfiguration) WithHost(value *HostTargetApplyConfiguration) *TargetApplyConfiguration {
+	b.Host = value
+	return b
 }
 
 // WithMesh sets the Mesh field in the declarative configuration to the given value

@@ -15,11 +15,14 @@ import (
 //
 // WorstPair is one pair that does not pass.
 type WorstPairApplyConfiguration struct {
-	// source: the name of the node whose prober dialled.
+	// source: the name of the node whose prober or host dialled; for a pod its
+	// name, with its namespace where that is not the check's.
 	Source *string `json:"source,omitempty"`
+	// sourceNode: the name of the node that the source is on.
+	SourceNode *string `json:"sourceNode,omitempty"`
 	// target: what it dialled, for people: a node's name for a mesh (with the
-	// protocol where the path tests several), else address and port, or a DNS
-	// name.
+	// protocol where the path tests several), a pod's name and port where that
+	// may be shown, else address and port, or a DNS name.
 	Target *string `json:"target,omitempty"`
 	// targetNode: the name of the target's node, where the target is one.
 	TargetNode *string `json:"targetNode,omitempty"`
@@ -46,6 +49,14 @@ func WorstPair() *WorstPairApplyConfiguration {
 // If called multiple times, the Source field is set to the value of the last call.
 func (b *WorstPairApplyConfiguration) WithSource(value string) *WorstPairApplyConfiguration {
 	b.Source = &value
+	return b
+}
+
+// WithSourceNode sets the SourceNode field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SourceNode field is set to the value of the last call.
+func (b *WorstPairApplyConfiguration) WithSourceNode(value string) *WorstPairApplyConfiguration {
+	b.SourceNode = &value
 	return b
 }
 
