@@ -31,6 +31,9 @@ type Input struct {
 	Reports map[string]*Report
 	// Nodes by name, sources and targets. A node that is absent is gone.
 	Nodes map[string]*NodeFacts
+	// Pods are the workload pods by UID that are sources or targets in Reports.
+	// A pod that is absent is gone.
+	Pods map[string]*WorkloadPod
 	// Previous is the status as it was last persisted, so that the judgement
 	// survives a restart of the controller.
 	Previous v1alpha1.ConnectivityCheckStatus
@@ -98,6 +101,19 @@ type PodFacts struct {
 	StartedAt time.Time
 	// ReadySince is when the pod last became Ready; zero if it is not.
 	ReadySince time.Time
+}
+
+// WorkloadPod is what is known of a pod that is not Netladder's own.
+type WorkloadPod struct {
+	// Namespace and Name of the pod.
+	Namespace, Name string
+	// Node that it runs on.
+	Node string
+	// Terminating is true from when deletion was asked for.
+	Terminating bool
+	// StartedAt is when the last of its containers to start did; before that,
+	// when the pod was created.
+	StartedAt time.Time
 }
 
 // Summary is what Summarize found.

@@ -78,6 +78,7 @@ func NewEngine(s Settings) *Engine {
 		settings: s,
 		view: newView(&Cluster{
 			Nodes: map[string]*Node{}, Services: map[types.NamespacedName]*Service{},
+			Pods: map[types.UID]*Pod{}, Namespaces: map[string]*Namespace{},
 		}, time.Time{}),
 		checks: map[types.NamespacedName]*checkState{},
 		kept:   map[string][]keptPair{},
@@ -133,6 +134,22 @@ func sameEcho(a, b *Node) bool {
 	}
 	return a.Echo.UID == b.Echo.UID && slices.Equal(a.Echo.IPs, b.Echo.IPs)
 }
+
+// SetPod adds or changes a workload pod. The engine keeps p: do not change it.
+func (e *Engine) SetPod(p *Pod) { e.view.cluster.Pods[p.UID] = p }
+
+// DeletePod removes a workload pod.
+func (e *Engine) DeletePod(uid types.UID) { delete(e.view.cluster.Pods, uid) }
+
+// SetNamespace adds or changes a namespace. The engine keeps n: do not change
+// it.
+func (e *Engine) SetNamespace(n *Namespace) { e.view.cluster.Namespaces[n.Name] = n }
+
+// DeleteNamespace removes a namespace.
+func (e *Engine) DeleteNamespace(name string) { delete(e.view.cluster.Namespaces, name) }
+
+// Pod returns a workload pod as it was set; nil if unknown.
+func (e *Engine) Pod(uid types.UID) *Pod { return e.view.cluster.Pods[uid] }
 
 // SetService adds or changes a Service. The engine keeps s: do not change it.
 func (e *Engine) SetService(s *Service) {

@@ -20,6 +20,9 @@ type Settings struct {
 	Namespace string
 	// SizeLimit of one assignment's spec as JSON, in bytes; 0 means 64 KiB.
 	SizeLimit int
+	// Level of the probers: what needs more is Unsupported. Empty means
+	// Restricted.
+	Level v1alpha1.Level
 }
 
 // defaultSizeLimit of a spec in bytes.
@@ -38,6 +41,10 @@ type Cluster struct {
 	Nodes map[string]*Node
 	// Services by namespace and name.
 	Services map[types.NamespacedName]*Service
+	// Pods by UID; empty at level Restricted, which has no use for them.
+	Pods map[types.UID]*Pod
+	// Namespaces by name.
+	Namespaces map[string]*Namespace
 }
 
 // Input of Build.

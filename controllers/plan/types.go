@@ -38,6 +38,49 @@ type Node struct {
 	Prober bool
 	// Echo is the node's echo pod, nil without one that has an IP.
 	Echo *Echo
+	// IPs of the node's own: its InternalIP addresses, one of each family.
+	IPs []netip.Addr
+}
+
+// Pod is what the plan needs to know of a workload pod: one that has an IP,
+// has not ended and is not being deleted.
+type Pod struct {
+	// UID of the pod.
+	UID types.UID
+	// Key is namespace and name.
+	Key types.NamespacedName
+	// Labels of the pod.
+	Labels map[string]string
+	// Node that it runs on.
+	Node string
+	// IPs of the pod, one of each family, in the order of its status.
+	IPs []netip.Addr
+	// HostNetwork is true for a pod that shares its node's network namespace.
+	HostNetwork bool
+	// Sandboxed is true where the pod's RuntimeClass keeps its addresses out of
+	// reach of other processes.
+	Sandboxed bool
+	// Ports that containers name, those of init containers that keep running
+	// included.
+	Ports []ContainerPort
+}
+
+// ContainerPort is a named port of a pod.
+type ContainerPort struct {
+	// Name of the port.
+	Name string
+	// Port number.
+	Port int32
+	// Protocol is TCP or UDP; others are left out.
+	Protocol v1alpha1.Protocol
+}
+
+// Namespace is what the plan needs to know of a namespace.
+type Namespace struct {
+	// Name of the namespace.
+	Name string
+	// Labels of the namespace.
+	Labels map[string]string
 }
 
 // Echo is an echo pod.
@@ -95,6 +138,12 @@ type ResolvedPath struct {
 	// Groups that the sources are assigned; empty when there is nothing to
 	// probe.
 	Groups []*Group
+	// Proofs are the groups that prove what a Deny path's Groups say, in the
+	// assignments of the same and of the targets' nodes; empty for Allow.
+	Proofs []*Group
+	// Undisclosed are the namespaces of targets about whose pods this check may
+	// not learn anything, sorted: nothing proves a Deny to them.
+	Undisclosed []string
 	// Coverage of all groups together; nil without groups.
 	Coverage *v1alpha1.Coverage
 }

@@ -40,6 +40,8 @@ type Rules struct {
 	SuccessThreshold int32
 	// MaxLatency: slower is slow; 0 means nothing is.
 	MaxLatency time.Duration
+	// Expect Deny turns the judgement; empty means Allow.
+	Expect v1alpha1.Expectation
 }
 
 // Observation is what one round saw of one pair.
