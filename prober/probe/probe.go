@@ -153,6 +153,9 @@ type Result struct {
 	Phases []Phase
 	// Offender is who sent the ICMP error, if anybody did.
 	Offender netip.Addr
+	// Reason why the verdict says nothing, in the API's words, such as
+	// HostNotPermitted; only where the verdict alone does not tell it.
+	Reason string
 	// Evidence in one line of at most 256 printable bytes: what was seen,
 	// never what the target's application sent.
 	Evidence string
