@@ -39,6 +39,10 @@ func Kinds() map[Kind]Method {
 		TCP:      {Probe: probeTCP, NewBatch: newTCPBatch},
 		HTTP:     {Probe: probeHTTP},
 		DNS:      {Probe: probeDNS},
+
+		TCPHalfOpen: {Probe: probeTCPHalfOpen},
+		UDP:         {Probe: probeUDP},
+		ICMP:        {Probe: probeICMP},
 	}
 }
 
@@ -91,6 +95,9 @@ type Target struct {
 	Host HostName
 	// Timeout of the whole exchange, greater than zero.
 	Timeout time.Duration
+	// SilenceDenies makes silence Dropped instead of Inconclusive: only where
+	// something else proves that the target answers; kind UDP.
+	SilenceDenies bool
 	// EchoUID is the pod UID the echo server must answer with; mesh kinds
 	// over TCP and UDP.
 	EchoUID string

@@ -26,6 +26,9 @@ const (
 	DNSTimeout          Verdict = "DNSTimeout"
 	DNSNoAnswer         Verdict = "DNSNoAnswer"
 	DNSTruncated        Verdict = "DNSTruncated"
+	NotListening        Verdict = "NotListening"
+	Intercepted         Verdict = "Intercepted"
+	Inconclusive        Verdict = "Inconclusive"
 	Unmeasured          Verdict = "Unmeasured"
 	Unsupported         Verdict = "Unsupported"
 )
