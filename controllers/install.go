@@ -112,6 +112,7 @@ func (i *installer) workloadSettings(ctx context.Context) (workload.Settings, er
 	i.settings = &workload.Settings{
 		Namespace:         i.options.Namespace,
 		Owner:             workload.Owner{Name: deployment.Name, UID: deployment.UID},
+		Level:             i.options.Level,
 		Image:             i.options.Image,
 		ImagePullPolicy:   i.options.ImagePullPolicy,
 		ImagePullSecrets:  i.options.ImagePullSecrets,

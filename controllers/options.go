@@ -30,6 +30,11 @@ type Options struct {
 	// Required.
 	Image string
 
+	// Level of the probers. Empty means Restricted. Full needs a namespace in
+	// which Pod Security admits privileged pods, and for the controller the
+	// rights of config/full.
+	Level v1alpha1.Level
+
 	// ImagePullPolicy of the DaemonSets: Always, IfNotPresent or Never. Empty
 	// is Kubernetes' default for the image's tag.
 	ImagePullPolicy corev1.PullPolicy
@@ -120,6 +125,12 @@ func (o *Options) Validate() error {
 	if o.Image == "" {
 		problems = append(problems, errors.New("the Image of the probers and echo pods must be set"))
 	}
+	switch o.Level {
+	case "", v1alpha1.LevelRestricted, v1alpha1.LevelFull:
+	default:
+		problems = append(problems, fmt.Errorf("the Level %q: must be %s, or %s for checks as the pods and nodes themselves and for Deny",
+			o.Level, v1alpha1.LevelRestricted, v1alpha1.LevelFull))
+	}
 	switch o.ImagePullPolicy {
 	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
 	default:
@@ -147,6 +158,9 @@ func (o Options) withDefaults() Options {
 	o.ProberResources = defaultResources(o.ProberResources, DefaultProberResources())
 	o.EchoResources = defaultResources(o.EchoResources, DefaultEchoResources())
 	o.NodeSelector = maps.Clone(o.NodeSelector)
+	if o.Level == "" {
+		o.Level = v1alpha1.LevelRestricted
+	}
 	if o.MetricsBindAddress == "" {
 		o.MetricsBindAddress = "0" // where empty would mean a default port
 	}

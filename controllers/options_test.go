@@ -20,6 +20,8 @@ func TestOptionsValidate(t *testing.T) {
 		"namespace":     {func(o *Options) { o.Namespace = "" }, "Namespace"},
 		"image":         {func(o *Options) { o.Image = "" }, "Image"},
 		"deployment":    {func(o *Options) { o.DeploymentName = "A_b" }, "DeploymentName"},
+		"level Full":    {func(o *Options) { o.Level = "Full" }, ""},
+		"level":         {func(o *Options) { o.Level = "full" }, `"full": must be Restricted, or Full`},
 		"pull policy":   {func(o *Options) { o.ImagePullPolicy = "Sometimes" }, "ImagePullPolicy"},
 		"pull secret":   {func(o *Options) { o.ImagePullSecrets = []string{"a/b"} }, "ImagePullSecrets"},
 		"priority":      {func(o *Options) { o.PriorityClassName = "a b" }, "PriorityClassName"},

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers"
 	"github.com/netladder/netladder/prober/apiaccess"
 )
@@ -21,6 +22,7 @@ func controllerCommand() *cobra.Command {
 		opts         controllers.Options
 		logs         logFlags
 		fleetFile    string
+		level        string
 		pullPolicy   string
 		prober, echo resourceFlags
 	)
@@ -30,6 +32,7 @@ func controllerCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctrl.SetLogger(logs.logger())
+			opts.Level = v1alpha1.Level(level)
 			opts.ImagePullPolicy = corev1.PullPolicy(pullPolicy)
 			var err error
 			if opts.ProberResources, err = prober.requirements(controllers.DefaultProberResources()); err != nil {
@@ -51,6 +54,7 @@ func controllerCommand() *cobra.Command {
 	flags.StringVar(&opts.Namespace, "namespace", "", "the namespace Netladder is installed in (required)")
 	flags.StringVar(&opts.Image, "image", "", "image of the probers and echo pods (required)")
 	flags.StringVar(&opts.DeploymentName, "deployment-name", "netladder-controller", "the controller's own Deployment, which owns what the controller installs")
+	flags.StringVar(&level, "level", string(v1alpha1.LevelRestricted), "what probers may do: Restricted (ordinary pods) or Full (they enter the network namespaces of pods and nodes; the namespace must admit privileged pods, see config/full)")
 	flags.StringVar(&fleetFile, "fleet-file", "/etc/netladder/fleet.json", "file with the API server's endpoints, for when its ClusterIP does not work")
 	flags.StringVar(&pullPolicy, "image-pull-policy", "", "Always, IfNotPresent or Never; default as Kubernetes' for the tag")
 	flags.StringSliceVar(&opts.ImagePullSecrets, "image-pull-secret", nil, "name of a Secret to pull the image with; may be repeated")

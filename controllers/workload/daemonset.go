@@ -35,6 +35,9 @@ func Prober(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 		WithVolumeMounts(corev1ac.VolumeMount().WithName("fleet").WithMountPath(FleetDir).WithReadOnly(true)).
 		WithLivenessProbe(liveness("health")).
 		WithReadinessProbe(probe("/readyz", "health").WithPeriodSeconds(5).WithFailureThreshold(2))
+	if s.Level == v1alpha1.LevelFull {
+		raiseContainer(container)
+	}
 	// A prober may start before the fleet is known: it then uses the Service.
 	fleet := corev1ac.Volume().WithName("fleet").
 		WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(v1alpha1.FleetName).WithOptional(true))
@@ -44,7 +47,30 @@ func Prober(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 	// Lets every group open ping sockets, so that no capability is needed.
 	spec.SecurityContext.WithSysctls(
 		corev1ac.Sysctl().WithName("net.ipv4.ping_group_range").WithValue("0 2147483647"))
+	if s.Level == v1alpha1.LevelFull {
+		// To find the processes of pods, and by them their network namespaces.
+		spec.WithHostPID(true)
+		spec.SecurityContext.WithRunAsNonRoot(false).WithRunAsUser(0).WithRunAsGroup(0)
+	}
 	return daemonSet(s, v1alpha1.ProberName, ComponentProber, spec)
+}
+
+// raiseContainer gives a prober's container what level Full takes: to enter
+// the network namespaces of its node and of the pods on it, and nothing else.
+func raiseContainer(c *corev1ac.ContainerApplyConfiguration) {
+	c.WithArgs("--level=" + string(v1alpha1.LevelFull))
+	c.SecurityContext.
+		// The API takes SYS_ADMIN to imply it, and refuses false beside it.
+		WithAllowPrivilegeEscalation(true).
+		WithCapabilities(corev1ac.Capabilities().WithDrop("ALL").
+			// To enter a namespace; to open that of a process of another user; to
+			// make raw sockets in it.
+			WithAdd("SYS_ADMIN", "SYS_PTRACE", "NET_RAW")).
+		// The runtime's AppArmor profile denies ptrace of the processes of other
+		// containers, without which their namespaces cannot be opened; SELinux
+		// does so by the type of the process.
+		WithAppArmorProfile(corev1ac.AppArmorProfile().WithType(corev1.AppArmorProfileTypeUnconfined)).
+		WithSELinuxOptions(corev1ac.SELinuxOptions().WithType("spc_t"))
 }
 
 // Echo is the DaemonSet of the echo pods. They hold no token: they only

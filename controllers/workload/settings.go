@@ -40,6 +40,8 @@ type Settings struct {
 	// Owner is the Deployment of the controller: when it is deleted, the
 	// workloads are collected.
 	Owner Owner
+	// Level of the probers; empty means Restricted.
+	Level v1alpha1.Level
 	// Image of both DaemonSets.
 	Image string
 	// ImagePullPolicy; empty is Kubernetes' default for the image's tag.

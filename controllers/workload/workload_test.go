@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/workload"
 )
 
@@ -34,11 +35,18 @@ func settings() workload.Settings {
 	}
 }
 
+func full() workload.Settings {
+	s := settings()
+	s.Level = v1alpha1.LevelFull
+	return s
+}
+
 func TestGolden(t *testing.T) {
 	for name, object := range map[string]any{
-		"prober": workload.Prober(settings()),
-		"echo":   workload.Echo(settings()),
-		"fleet":  workload.Fleet(settings(), "{}"),
+		"prober":      workload.Prober(settings()),
+		"prober_full": workload.Prober(full()),
+		"echo":        workload.Echo(settings()),
+		"fleet":       workload.Fleet(settings(), "{}"),
 	} {
 		got, err := yaml.Marshal(object)
 		if err != nil {
@@ -57,5 +65,12 @@ func TestGolden(t *testing.T) {
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
 			t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
 		}
+	}
+}
+
+// TestEchoPodsAreTheSame: what level the probers have is none of theirs.
+func TestEchoPodsAreTheSame(t *testing.T) {
+	if diff := cmp.Diff(workload.Echo(settings()), workload.Echo(full())); diff != "" {
+		t.Error(diff)
 	}
 }
