@@ -88,7 +88,8 @@ func (s *ProbeAssignmentSpec) Pairs(g *ProbeGroup) []Pair {
 	return s.fromPods(g, pairs)
 }
 
-// fromPods pairs each source with each target of its own IP families.
+// fromPods pairs each source with each target of its own IP families, but not
+// with itself: nothing on the network is between the two.
 func (s *ProbeAssignmentSpec) fromPods(g *ProbeGroup, targets []Pair) []Pair {
 	pairs := make([]Pair, 0, len(g.Sources)*len(targets))
 	seen := make(map[string]struct{}, cap(pairs))
@@ -99,7 +100,7 @@ func (s *ProbeAssignmentSpec) fromPods(g *ProbeGroup, targets []Pair) []Pair {
 		pod := &s.Pods[row]
 		for _, p := range targets {
 			ip, ok := pod.address(p.Addr.Addr())
-			if !ok {
+			if !ok || p.Target != nil && p.Target.UID == pod.UID {
 				continue
 			}
 			p.Key, p.Source, p.SourceIP = pod.UID+">"+p.Key, pod, ip

@@ -90,3 +90,18 @@ func TestVerdictsAreGoodBadOrNeutral(t *testing.T) {
 		t.Error("wrong sides")
 	}
 }
+
+func TestAPodIsNoTargetOfItself(t *testing.T) {
+	spec := &ProbeAssignmentSpec{
+		Pods:    []AssignedPod{{UID: "a", IPs: []string{"10.0.0.1"}}, {UID: "b", IPs: []string{"10.0.0.2"}}},
+		Targets: []AssignedTarget{{IP: "10.0.0.1", Port: 80, UID: "a"}, {IP: "10.0.0.2", Port: 80, UID: "b"}, {IP: "10.0.0.3", Port: 80}},
+	}
+	var got []string
+	for _, p := range spec.Pairs(&ProbeGroup{Kind: ProbeTCPHalfOpen, From: SourcePods, Sources: []int32{0, 1}, Members: []int32{0, 1, 2}}) {
+		got = append(got, p.Key)
+	}
+	want := []string{"a>10.0.0.2:80", "a>10.0.0.3:80", "b>10.0.0.1:80", "b>10.0.0.3:80"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pairs (-want +got):\n%s", diff)
+	}
+}

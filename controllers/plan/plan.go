@@ -41,7 +41,7 @@ type Cluster struct {
 	Nodes map[string]*Node
 	// Services by namespace and name.
 	Services map[types.NamespacedName]*Service
-	// Pods by UID; empty at level Restricted, which has no use for them.
+	// Pods by UID.
 	Pods map[types.UID]*Pod
 	// Namespaces by name.
 	Namespaces map[string]*Namespace
