@@ -30,7 +30,7 @@ func (j judgement) apply(o *Outcome, lag time.Duration) {
 	case o.Verdict == probe.LocalError, o.Verdict == probe.Unsupported, o.Verdict == probe.Unmeasured:
 	default:
 		o.Evidence = fmt.Sprintf("the prober was %s late and saw %s", lag.Round(time.Millisecond), o.Verdict)
-		o.Verdict = probe.Unmeasured
+		o.Verdict, o.Reason = probe.Unmeasured, ""
 	}
 }
 

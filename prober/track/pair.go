@@ -52,8 +52,37 @@ type Observation struct {
 	Latency time.Duration
 	// Timed is false where the latency says nothing about the path.
 	Timed bool
+	// Reason why the verdict says nothing, where the verdict alone does not
+	// tell it; empty otherwise.
+	Reason string
 	// Evidence in one line.
 	Evidence string
+}
+
+// judgement is what a round means for a pair.
+type judgement int
+
+const (
+	// judgedNeutral: neither for nor against what the path is to do.
+	judgedNeutral judgement = iota
+	judgedGood
+	judgedBad
+)
+
+// judge says what a verdict means by the rules. What must not get through is
+// good only where a filter can have stopped it: a target that cannot be
+// reached at all proves nothing.
+func (r *Rules) judge(v v1alpha1.Verdict) judgement {
+	switch {
+	case v.IsNeutral():
+		return judgedNeutral
+	case r.Expect != v1alpha1.ExpectDeny && v.IsBad(), r.Expect == v1alpha1.ExpectDeny && v.Opens():
+		return judgedBad
+	case r.Expect != v1alpha1.ExpectDeny, v.Denies():
+		return judgedGood
+	default:
+		return judgedNeutral
+	}
 }
 
 // pairState is the state machine of one pair.
@@ -72,30 +101,50 @@ type pairState struct {
 	slow    uint32
 	timed   int
 
+	// fault is what the report says: the most telling of the bad rounds, or
+	// why the pair is Unknown.
+	fault telling
+	// denial is by what a Deny pair was last stopped. It is in no report.
+	denial telling
+}
+
+// telling is the strongest verdict of the recent rounds of one kind, with its
+// latest evidence.
+type telling struct {
 	verdict  v1alpha1.Verdict
 	evidence string
-	// unseen is for how many bad rounds verdict was not seen.
+	// unseen is for how many rounds the verdict was not seen.
 	unseen int
+}
+
+// see takes in one more round; afresh forgets those before.
+func (t *telling) see(o Observation, afresh bool) {
+	switch {
+	case afresh, o.Verdict == t.verdict, strength(o.Verdict) > strength(t.verdict), t.unseen+1 >= verdictMemory:
+		*t = telling{verdict: o.Verdict, evidence: o.Evidence}
+	default:
+		t.unseen++
+	}
 }
 
 // observe takes in one round and returns whether what a reader is told about
 // the pair changed: its state, or the verdict for which it fails.
 func (p *pairState) observe(r Rules, o Observation, now time.Time) bool {
 	p.attempted = true
-	before, beforeVerdict := p.state, p.verdict
-	switch {
-	case o.Verdict.IsNeutral():
+	before, beforeVerdict := p.state, p.fault.verdict
+	switch r.judge(o.Verdict) {
+	case judgedNeutral:
 		p.observeNeutral(r, o)
-	case o.Verdict.IsBad():
+	case judgedBad:
 		p.observeBad(r, o)
-	default:
+	case judgedGood:
 		p.observeGood(r, o)
 	}
 	if p.state != before {
 		p.since = now
 		return true
 	}
-	return p.state == v1alpha1.StateFailing && !sameFault(beforeVerdict, p.verdict)
+	return p.state == v1alpha1.StateFailing && !sameFault(beforeVerdict, p.fault.verdict)
 }
 
 func (p *pairState) observeNeutral(r Rules, o Observation) {
@@ -103,12 +152,13 @@ func (p *pairState) observeNeutral(r Rules, o Observation) {
 	if p.state == v1alpha1.StateFailing || p.neutral < r.FailureThreshold {
 		return
 	}
-	p.state, p.reason = v1alpha1.StateUnknown, reasonOf(o.Verdict)
-	p.verdict, p.evidence, p.unseen = o.Verdict, o.Evidence, 0
+	p.state, p.reason = v1alpha1.StateUnknown, reasonOf(o)
+	p.fault.see(o, true)
 }
 
 func (p *pairState) observeBad(r Rules, o Observation) {
-	p.showVerdict(o)
+	// An outage that begins forgets the one before.
+	p.fault.see(o, p.bad == 0 && p.state != v1alpha1.StateFailing)
 	p.bad, p.good, p.neutral = increment(p.bad), 0, 0
 	p.remember(true)
 	switch {
@@ -120,6 +170,9 @@ func (p *pairState) observeBad(r Rules, o Observation) {
 }
 
 func (p *pairState) observeGood(r Rules, o Observation) {
+	if r.Expect == v1alpha1.ExpectDeny {
+		p.denial.see(o, p.good == 0)
+	}
 	p.good, p.bad, p.neutral = increment(p.good), 0, 0
 	p.remember(false)
 	if o.Timed {
@@ -158,18 +211,6 @@ func (p *pairState) remember(lost bool) {
 	p.samples = min(p.samples+1, windowSize)
 }
 
-// showVerdict keeps the strongest verdict of the recent bad rounds with its
-// latest evidence.
-func (p *pairState) showVerdict(o Observation) {
-	fresh := p.bad == 0 && p.state != v1alpha1.StateFailing
-	switch {
-	case fresh, o.Verdict == p.verdict, strength(o.Verdict) > strength(p.verdict), p.unseen+1 >= verdictMemory:
-		p.verdict, p.evidence, p.unseen = o.Verdict, o.Evidence, 0
-	default:
-		p.unseen++
-	}
-}
-
 // everyRound reports whether the pair is to be tested in every round,
 // whosever turn it is: until a bad one recovered, and until it is certain
 // that the probe cannot be made.
@@ -182,7 +223,7 @@ func (p *pairState) everyRound() bool {
 func (p *pairState) seed(r Rules, s *v1alpha1.PairStatus, now time.Time) {
 	p.state = v1alpha1.StateFailing
 	p.bad = min(max(s.Streak, r.FailureThreshold), maxStreak)
-	p.verdict, p.evidence = s.Verdict, s.Evidence
+	p.fault = telling{verdict: s.Verdict, evidence: s.Evidence}
 	p.since = now
 	if s.Since != nil && s.Since.Time.Before(now) {
 		p.since = s.Since.Time
@@ -191,12 +232,12 @@ func (p *pairState) seed(r Rules, s *v1alpha1.PairStatus, now time.Time) {
 
 // strength says how much a verdict tells: silence tells least.
 func strength(v v1alpha1.Verdict) int {
-	switch v {
-	case "", v1alpha1.VerdictUnmeasured, v1alpha1.VerdictUnsupported, v1alpha1.VerdictLocalError:
+	switch {
+	case v == "", v.IsNeutral():
 		return 0
-	case v1alpha1.VerdictDropped, v1alpha1.VerdictDNSTimeout:
+	case v == v1alpha1.VerdictDropped, v == v1alpha1.VerdictDNSTimeout:
 		return 1
-	case v1alpha1.VerdictUnreachable:
+	case v == v1alpha1.VerdictUnreachable:
 		return 2
 	default:
 		return 3
@@ -213,14 +254,25 @@ func isBlocked(v v1alpha1.Verdict) bool {
 	return v == v1alpha1.VerdictRejected || v == v1alpha1.VerdictDropped
 }
 
-func reasonOf(v v1alpha1.Verdict) string {
-	switch v {
-	case v1alpha1.VerdictUnmeasured:
+// reasonOf says why nothing can be said. A verdict that would mean something
+// on another path, such as Unreachable where the path must be denied, proves
+// nothing on this one.
+func reasonOf(o Observation) string {
+	switch {
+	case o.Reason != "":
+		return o.Reason
+	case o.Verdict == v1alpha1.VerdictUnmeasured:
 		return v1alpha1.ReasonUnmeasured
-	case v1alpha1.VerdictUnsupported:
+	case o.Verdict == v1alpha1.VerdictUnsupported:
 		return v1alpha1.ReasonUnsupported
-	default:
+	case o.Verdict == v1alpha1.VerdictIntercepted:
+		return v1alpha1.ReasonIntercepted
+	case o.Verdict == v1alpha1.VerdictInconclusive:
+		return v1alpha1.ReasonInconclusive
+	case o.Verdict == v1alpha1.VerdictLocalError:
 		return v1alpha1.ReasonProbeFailed
+	default:
+		return v1alpha1.ReasonNotProvable
 	}
 }
 

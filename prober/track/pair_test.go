@@ -16,7 +16,10 @@ import (
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // rounds plays verdicts, one letter each: g good, s slow, u good but untimed,
-// D Dropped, R Rejected, F Refused, L LocalError, U Unmeasured, X Unsupported.
+// D Dropped, R Rejected, F Refused, L LocalError, U Unmeasured, X Unsupported,
+// T Reset, P ProtocolError, W WrongIdentity, H Unreachable, E LocalDenied, B
+// TooBig, N DNSNameError, K NotListening, I Intercepted, C Inconclusive, S
+// Unsupported because sandboxed, O LocalError because not permitted.
 func rounds(p *pairState, r Rules, play string) (changes string) {
 	letters := map[rune]Observation{
 		'g': {Verdict: v1alpha1.VerdictConnected, Latency: time.Millisecond, Timed: true},
@@ -28,6 +31,19 @@ func rounds(p *pairState, r Rules, play string) (changes string) {
 		'L': {Verdict: v1alpha1.VerdictLocalError, Evidence: "no descriptors"},
 		'U': {Verdict: v1alpha1.VerdictUnmeasured},
 		'X': {Verdict: v1alpha1.VerdictUnsupported, Evidence: "set the sysctl"},
+		'T': {Verdict: v1alpha1.VerdictReset},
+		'P': {Verdict: v1alpha1.VerdictProtocolError},
+		'W': {Verdict: v1alpha1.VerdictWrongIdentity},
+		'H': {Verdict: v1alpha1.VerdictUnreachable},
+		'E': {Verdict: v1alpha1.VerdictLocalDenied},
+		'B': {Verdict: v1alpha1.VerdictTooBig},
+		'N': {Verdict: v1alpha1.VerdictDNSNameError},
+		'K': {Verdict: v1alpha1.VerdictNotListening},
+		'I': {Verdict: v1alpha1.VerdictIntercepted},
+		'C': {Verdict: v1alpha1.VerdictInconclusive},
+		'S': {Verdict: v1alpha1.VerdictUnsupported, Reason: v1alpha1.ReasonSandboxedRuntime},
+		'O': {Verdict: v1alpha1.VerdictLocalError, Reason: v1alpha1.ReasonHostNotPermitted},
+		'?': {Verdict: "Smoke"},
 	}
 	now := epoch
 	for _, l := range play {
@@ -91,9 +107,9 @@ func TestStates(t *testing.T) {
 			if got := rounds(p, tc.rules, tc.play); got != tc.changes {
 				t.Errorf("changes %s: %s, want %s", tc.play, got, tc.changes)
 			}
-			if p.state != tc.state || p.reason != tc.reason || p.verdict != tc.verdict || p.bad != tc.streak {
+			if p.state != tc.state || p.reason != tc.reason || p.fault.verdict != tc.verdict || p.bad != tc.streak {
 				t.Errorf("%s gives %s %q %s streak %d, want %s %q %s streak %d",
-					tc.play, p.state, p.reason, p.verdict, p.bad, tc.state, tc.reason, tc.verdict, tc.streak)
+					tc.play, p.state, p.reason, p.fault.verdict, p.bad, tc.state, tc.reason, tc.verdict, tc.streak)
 			}
 			if p.everyRound() != tc.every {
 				t.Errorf("everyRound %v", p.everyRound())

@@ -99,7 +99,7 @@ func (t *Tracker) Update(spec *v1alpha1.ProbeAssignmentSpec, seed *v1alpha1.Prob
 }
 
 func newGroup(t *Tracker, pg *v1alpha1.ProbeGroup) *Group {
-	rules := Rules{FailureThreshold: max(pg.FailureThreshold, 1), SuccessThreshold: max(pg.SuccessThreshold, 1)}
+	rules := Rules{FailureThreshold: max(pg.FailureThreshold, 1), SuccessThreshold: max(pg.SuccessThreshold, 1), Expect: pg.Expect}
 	if pg.MaxLatency != nil {
 		rules.MaxLatency = pg.MaxLatency.Duration
 	}
@@ -161,6 +161,15 @@ func (p *Pair) EveryRound() bool {
 	return p.state.everyRound()
 }
 
+// Denial returns the most telling of the recent verdicts by which a pair that
+// must not get through was stopped, with its evidence; empty without any.
+func (p *Pair) Denial() (v1alpha1.Verdict, string) {
+	t := p.tracker
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return p.state.denial.verdict, p.state.denial.evidence
+}
+
 // Observe takes in one round and returns whether the pair is to be tested in
 // every round from now on.
 func (p *Pair) Observe(o Observation, now time.Time) (everyRound bool) {
@@ -186,7 +195,7 @@ func (t *Tracker) observe(p *Pair, o Observation, now time.Time) (Change, bool) 
 		*count(&g.counts, before)--
 		*count(&g.counts, after)++
 	}
-	if o.Verdict == v1alpha1.VerdictConnected && o.Timed {
+	if o.Verdict == v1alpha1.VerdictConnected && o.Timed && g.rules.Expect != v1alpha1.ExpectDeny {
 		g.latencies.add(o.Latency)
 	}
 	if first {
@@ -220,8 +229,8 @@ func (t *Tracker) Snapshot() ([]v1alpha1.GroupStatus, []v1alpha1.PairStatus) {
 		for _, p := range g.order {
 			if s := &p.state; s.state != v1alpha1.StatePending && s.state != v1alpha1.StatePassing {
 				notPassing = append(notPassing, v1alpha1.PairStatus{
-					Group: g.key, Target: p.target, State: s.state, Streak: s.bad, Verdict: s.verdict,
-					Reason: s.reason, Evidence: s.evidence, Since: &metav1.Time{Time: s.since},
+					Group: g.key, Target: p.target, State: s.state, Streak: s.bad, Verdict: s.fault.verdict,
+					Reason: s.reason, Evidence: s.fault.evidence, Since: &metav1.Time{Time: s.since},
 				})
 			}
 		}
