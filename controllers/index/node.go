@@ -36,3 +36,14 @@ func Echo(p *corev1.Pod) *plan.Echo {
 	}
 	return &plan.Echo{UID: p.UID, IPs: ips}
 }
+
+// NodeIPs are a node's own addresses: its InternalIPs, one of each family.
+func NodeIPs(n *corev1.Node) []netip.Addr {
+	var texts []string
+	for _, a := range n.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP {
+			texts = append(texts, a.Address)
+		}
+	}
+	return addresses(texts)
+}

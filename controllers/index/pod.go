@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/netladder/netladder/controllers/diagnosis"
-	"github.com/netladder/netladder/controllers/plan"
 )
 
 // Pod is what diagnosis knows of one of Netladder's own pods.
@@ -29,16 +28,6 @@ func Pod(p *corev1.Pod) *diagnosis.PodFacts {
 	}
 	return facts
 }
-
-// Workload is what the plan knows of a workload pod; nil for one that has no
-// IP, has ended or is being deleted.
-func Workload(p *corev1.Pod) *plan.Pod { return nil }
-
-// Namespace is what the plan knows of a namespace.
-func Namespace(n *corev1.Namespace) *plan.Namespace { return nil }
-
-// WorkloadFacts is what diagnosis knows of a workload pod.
-func WorkloadFacts(p *corev1.Pod) *diagnosis.WorkloadPod { return nil }
 
 // Finished is true for a pod that ended and will not run again; a DaemonSet
 // replaces it.

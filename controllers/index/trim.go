@@ -4,6 +4,8 @@
 package index
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -26,6 +28,9 @@ func Trim(in any) (any, error) {
 		trimNode(o)
 	case *corev1.Pod:
 		trimPod(o)
+	case *corev1.Namespace:
+		o.OwnerReferences, o.Finalizers = nil, nil
+		o.Spec, o.Status = corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
 	case *corev1.Service:
 		trimService(o)
 	case *discoveryv1.EndpointSlice:
@@ -47,13 +52,22 @@ func trimNode(n *corev1.Node) {
 			ready = []corev1.NodeCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
 		}
 	}
-	n.Status = corev1.NodeStatus{Conditions: ready}
+	var internal []corev1.NodeAddress
+	for _, a := range n.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP {
+			internal = append(internal, a)
+		}
+	}
+	n.Status = corev1.NodeStatus{Conditions: ready, Addresses: internal}
 }
 
 func trimPod(p *corev1.Pod) {
-	p.Spec = corev1.PodSpec{NodeName: p.Spec.NodeName}
-	p.OwnerReferences, p.Finalizers = nil, nil
-	status := corev1.PodStatus{Phase: p.Status.Phase, PodIPs: p.Status.PodIPs}
+	p.GenerateName, p.OwnerReferences, p.Finalizers = "", nil, nil
+	p.Spec = corev1.PodSpec{
+		NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork, RuntimeClassName: p.Spec.RuntimeClassName,
+		Containers: trimContainers(p.Spec.Containers), InitContainers: trimContainers(slices.DeleteFunc(p.Spec.InitContainers, func(c corev1.Container) bool { return !runsOn(&c) })),
+	}
+	status := corev1.PodStatus{Phase: p.Status.Phase, PodIP: p.Status.PodIP, PodIPs: p.Status.PodIPs}
 	for i := range p.Status.Conditions {
 		if c := &p.Status.Conditions[i]; c.Type == corev1.PodReady {
 			status.Conditions = []corev1.PodCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
@@ -68,6 +82,23 @@ func trimPod(p *corev1.Pod) {
 		}
 	}
 	p.Status = status
+}
+
+// trimContainers keeps the named ports.
+func trimContainers(containers []corev1.Container) []corev1.Container {
+	var out []corev1.Container
+	for i := range containers {
+		var ports []corev1.ContainerPort
+		for _, p := range containers[i].Ports {
+			if p.Name != "" {
+				ports = append(ports, corev1.ContainerPort{Name: p.Name, ContainerPort: p.ContainerPort, Protocol: p.Protocol})
+			}
+		}
+		if len(ports) > 0 {
+			out = append(out, corev1.Container{Ports: ports, RestartPolicy: containers[i].RestartPolicy})
+		}
+	}
+	return out
 }
 
 func trimService(s *corev1.Service) {

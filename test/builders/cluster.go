@@ -4,6 +4,7 @@
 package builders
 
 import (
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,10 +47,18 @@ func (b *Node) Ready(status corev1.ConditionStatus, since time.Time) *Node {
 	return b
 }
 
+// InternalIPs of the node.
+func (b *Node) InternalIPs(ips ...string) *Node {
+	for _, ip := range ips {
+		b.node.Status.Addresses = append(b.node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
+	}
+	return b
+}
+
 // Obj is the node.
 func (b *Node) Obj() *corev1.Node { return b.node.DeepCopy() }
 
-// Pod builds one of Netladder's own pods.
+// Pod builds a Pod.
 type Pod struct{ pod corev1.Pod }
 
 // MakeProberPod begins the prober pod of a node, Running and Ready.
@@ -57,6 +66,14 @@ func MakeProberPod(name, node string) *Pod { return makePod(name, node, "prober"
 
 // MakeEchoPod begins the echo pod of a node, Running and Ready.
 func MakeEchoPod(name, node string) *Pod { return makePod(name, node, "echo") }
+
+// MakePod begins a workload pod in the namespace "default" on a node, Running
+// and Ready.
+func MakePod(name, node string) *Pod {
+	b := makePod(name, node, "app")
+	b.pod.Namespace, b.pod.Labels = metav1.NamespaceDefault, map[string]string{}
+	return b
+}
 
 func makePod(name, node, component string) *Pod {
 	return &Pod{pod: corev1.Pod{
@@ -73,6 +90,45 @@ func makePod(name, node, component string) *Pod {
 			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
 		},
 	}}
+}
+
+// Label adds a label.
+func (b *Pod) Label(key, value string) *Pod {
+	b.pod.Labels[key] = value
+	return b
+}
+
+// HostNetwork makes the pod share its node's network.
+func (b *Pod) HostNetwork() *Pod {
+	b.pod.Spec.HostNetwork = true
+	return b
+}
+
+// RuntimeClass of the pod.
+func (b *Pod) RuntimeClass(name string) *Pod {
+	b.pod.Spec.RuntimeClassName = ptr.To(name)
+	return b
+}
+
+// Port adds a named port to the pod's container.
+func (b *Pod) Port(name string, port int32, protocol corev1.Protocol) *Pod {
+	c := &b.pod.Spec.Containers[0]
+	c.Ports = append(c.Ports, corev1.ContainerPort{Name: name, ContainerPort: port, Protocol: protocol})
+	return b
+}
+
+// InitContainer adds an init container with a named port; a sidecar keeps
+// running beside the others.
+func (b *Pod) InitContainer(name, port string, number int32, sidecar bool) *Pod {
+	c := corev1.Container{
+		Name: name, Image: "netladder.test/netladder:test",
+		Ports: []corev1.ContainerPort{{Name: port, ContainerPort: number, Protocol: corev1.ProtocolTCP}},
+	}
+	if sidecar {
+		c.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
+	}
+	b.pod.Spec.InitContainers = append(b.pod.Spec.InitContainers, c)
+	return b
 }
 
 // Namespace of the pod.
@@ -107,7 +163,7 @@ func (b *Pod) Phase(phase corev1.PodPhase) *Pod {
 
 // IPs of the pod.
 func (b *Pod) IPs(ips ...string) *Pod {
-	b.pod.Status.PodIPs = nil
+	b.pod.Status.PodIP, b.pod.Status.PodIPs = "", nil
 	for _, ip := range ips {
 		b.pod.Status.PodIPs = append(b.pod.Status.PodIPs, corev1.PodIP{IP: ip})
 	}
@@ -126,6 +182,14 @@ func (b *Pod) Ready(status corev1.ConditionStatus, since time.Time) *Pod {
 
 // Obj is the pod.
 func (b *Pod) Obj() *corev1.Pod { return b.pod.DeepCopy() }
+
+// MakeNamespace makes a namespace with the label that every namespace has, and
+// others.
+func MakeNamespace(name string, labels map[string]string) *corev1.Namespace {
+	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}}}
+	maps.Copy(n.Labels, labels)
+	return n
+}
 
 // MakeService makes a Service with one unnamed TCP port.
 func MakeService(namespace, name string, port int32) *corev1.Service {
