@@ -7,8 +7,9 @@
 // in which it came. All of a ProbeAssignment's status is hostile input.
 //
 // One file holds one step: believe.go which report counts, mask.go what
-// excuses a bad result, pairs.go what each source's pairs are, path.go what a
-// path is, message.go the sentence about it, worst.go the pairs that are
+// excuses a bad result, pairs.go what each source's pairs are, proof.go what
+// proves that a Deny pair is blocked, path.go what a path is, name.go who is
+// named how, message.go the sentence about it, worst.go the pairs that are
 // shown, conditions.go the whole check.
 package diagnosis
 
@@ -53,6 +54,10 @@ type Settings struct {
 	// Grace is how long something that is young or just came back excuses bad
 	// results, and how long a Service may be without endpoints; default 30 s.
 	Grace time.Duration
+	// Namespace is Netladder's own: its checks are shown every name. Others are
+	// shown those of their own namespace, and of the namespaces that disclose
+	// to it.
+	Namespace string
 }
 
 // Report is one node's assignment with what the controller itself observed
@@ -66,6 +71,10 @@ type Report struct {
 	// ChangedAt is when the controller last changed the pairs of the spec;
 	// before any change, when it first saw the object.
 	ChangedAt time.Time
+	// GroupsChangedAt is when the controller last changed each group of the
+	// spec, by key; a group that is not in it did not change since the
+	// controller started. Where it is nil, ChangedAt stands for all.
+	GroupsChangedAt map[string]time.Time
 	// LeftOut is what the assignment had no room for, as the plan said.
 	LeftOut []plan.LeftOut
 }
