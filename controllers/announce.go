@@ -33,10 +33,17 @@ type announcer struct {
 }
 
 type announcement struct {
-	check *v1alpha1.ConnectivityCheck
-	event status.Event
-	at    time.Time
+	regarding corev1.ObjectReference
+	action    string
+	event     status.Event
+	at        time.Time
 }
+
+// actions: what the controller did when it came upon what an event tells of.
+const (
+	actionDiagnose = "Diagnose"
+	actionInstall  = "Install"
+)
 
 func newAnnouncer(w *writer, m *metrics, c clock.PassiveClock, instance string) *announcer {
 	return &announcer{writer: w, metrics: m, clock: c, instance: instance, waiting: make(chan announcement, maxWaitingEvents)}
@@ -44,13 +51,21 @@ func newAnnouncer(w *writer, m *metrics, c clock.PassiveClock, instance string) 
 
 // announce takes events that tell of a status that is persisted.
 func (a *announcer) announce(ctx context.Context, check *v1alpha1.ConnectivityCheck, list []status.Event) {
+	regarding := corev1.ObjectReference{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "ConnectivityCheck",
+		Namespace: check.Namespace, Name: check.Name, UID: check.UID, ResourceVersion: check.ResourceVersion,
+	}
 	for _, event := range list {
-		select {
-		case a.waiting <- announcement{check: check, event: event, at: a.clock.Now()}:
-		default:
-			a.metrics.dropped.Inc()
-			log.FromContext(ctx).Info("Dropped an event: too many wait", "reason", event.Reason, "path", event.Path)
-		}
+		a.take(ctx, announcement{regarding: regarding, action: actionDiagnose, event: event, at: a.clock.Now()})
+	}
+}
+
+func (a *announcer) take(ctx context.Context, n announcement) {
+	select {
+	case a.waiting <- n:
+	default:
+		a.metrics.dropped.Inc()
+		log.FromContext(ctx).Info("Dropped an event: too many wait", "reason", n.event.Reason, "path", n.event.Path)
 	}
 }
 
@@ -75,16 +90,13 @@ func (a *announcer) Start(ctx context.Context) error {
 // be named.
 func (a *announcer) object(n announcement) *eventsv1.Event {
 	return &eventsv1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: n.check.Namespace, GenerateName: n.check.Name + "-"},
-		EventTime:  metav1.NewMicroTime(n.at),
-		Type:       eventType(n.event),
-		Reason:     n.event.Reason,
-		Action:     "Diagnose",
-		Note:       cut(n.event.Message, maxNote),
-		Regarding: corev1.ObjectReference{
-			APIVersion: v1alpha1.GroupVersion.String(), Kind: "ConnectivityCheck",
-			Namespace: n.check.Namespace, Name: n.check.Name, UID: n.check.UID, ResourceVersion: n.check.ResourceVersion,
-		},
+		ObjectMeta:          metav1.ObjectMeta{Namespace: n.regarding.Namespace, GenerateName: n.regarding.Name + "-"},
+		EventTime:           metav1.NewMicroTime(n.at),
+		Type:                eventType(n.event),
+		Reason:              n.event.Reason,
+		Action:              n.action,
+		Note:                cut(n.event.Message, maxNote),
+		Regarding:           n.regarding,
 		ReportingController: v1alpha1.GroupVersion.Group + "/controller",
 		ReportingInstance:   a.instance,
 	}

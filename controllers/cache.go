@@ -18,11 +18,16 @@ import (
 )
 
 // cacheOptions keep the informers small: trimmed objects, and of pods,
-// DaemonSets and ConfigMaps only Netladder's own.
-func cacheOptions(namespace string, onWatchError toolscache.WatchErrorHandlerWithContext) cache.Options {
-	own := map[string]cache.Config{namespace: {}}
-	fleet := map[string]cache.Config{namespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", v1alpha1.FleetName)}}
-	netladder := labels.SelectorFromSet(labels.Set{v1alpha1.LabelName: "netladder"})
+// DaemonSets and ConfigMaps only Netladder's own. At level Full workload pods
+// are sources and targets, so then it is all pods.
+func cacheOptions(o Options, onWatchError toolscache.WatchErrorHandlerWithContext) cache.Options {
+	own := map[string]cache.Config{o.Namespace: {}}
+	fleet := map[string]cache.Config{o.Namespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", v1alpha1.FleetName)}}
+	netladder := labels.SelectorFromSet(labels.Set{v1alpha1.LabelName: labelNetladder})
+	pods := cache.ByObject{Namespaces: own, Label: netladder, Transform: index.Trim}
+	if o.Level == v1alpha1.LevelFull {
+		pods = cache.ByObject{Transform: index.Trim}
+	}
 	return cache.Options{
 		DefaultTransform:         index.Trim,
 		DefaultWatchErrorHandler: onWatchError,
@@ -31,9 +36,18 @@ func cacheOptions(namespace string, onWatchError toolscache.WatchErrorHandlerWit
 		// A read of a kind nobody watches would start an informer unnoticed.
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:       {Namespaces: own, Label: netladder, Transform: index.Trim},
+			&corev1.Pod{}:       pods,
 			&appsv1.DaemonSet{}: {Namespaces: own, Label: netladder, Transform: index.Trim},
 			&corev1.ConfigMap{}: {Namespaces: fleet, Transform: index.Trim},
 		},
 	}
+}
+
+// labelNetladder is the value of v1alpha1.LabelName on Netladder's objects.
+const labelNetladder = "netladder"
+
+// isOwn says whether a pod is one of Netladder's own, which is installed in
+// the namespace. What labels a pod of another namespace has means nothing.
+func isOwn(p *corev1.Pod, namespace string) bool {
+	return p.Namespace == namespace && p.Labels[v1alpha1.LabelName] == labelNetladder
 }

@@ -32,12 +32,11 @@ import (
 // installer keeps what Netladder installs as it should be: the fleet
 // ConfigMap and the DaemonSets. The request is the name of one of them.
 type installer struct {
-	// live reads past the cache: the own Deployment is read once.
-	live     client.Reader
+	owner    *ownDeployment
 	reader   client.Reader
 	writer   *writer
 	options  Options
-	settings *workload.Settings
+	problems *problems
 }
 
 // Reconcile applies one object. An apply that changes nothing costs nothing
@@ -60,7 +59,11 @@ func (i *installer) Reconcile(ctx context.Context, req reconcile.Request) (recon
 	default:
 		return reconcile.Result{}, nil // somebody else's, with our label
 	}
-	if err := i.writer.apply(ctx, writeInstall, object); err != nil {
+	err = i.writer.apply(ctx, writeInstall, object)
+	if found := refused(req.Name, err); err == nil || found != (problem{}) {
+		i.problems.set(ctx, req.Name, found)
+	}
+	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("applying %s: %w", req.NamespacedName, err)
 	}
 	log.FromContext(ctx).V(1).Info("Applied", "object", req.NamespacedName)
@@ -101,15 +104,11 @@ const apiServerService = "kubernetes"
 // workloadSettings needs the Deployment's UID, which no pod can change without
 // being replaced itself: it is read once.
 func (i *installer) workloadSettings(ctx context.Context) (workload.Settings, error) {
-	if i.settings != nil {
-		return *i.settings, nil
+	deployment, err := i.owner.get(ctx)
+	if err != nil {
+		return workload.Settings{}, err
 	}
-	var deployment appsv1.Deployment
-	key := types.NamespacedName{Namespace: i.options.Namespace, Name: i.options.DeploymentName}
-	if err := i.live.Get(ctx, key, &deployment); err != nil {
-		return workload.Settings{}, fmt.Errorf("reading the controller's own Deployment %s, which owns the probers: %w", key, err)
-	}
-	i.settings = &workload.Settings{
+	return workload.Settings{
 		Namespace:         i.options.Namespace,
 		Owner:             workload.Owner{Name: deployment.Name, UID: deployment.UID},
 		Level:             i.options.Level,
@@ -120,8 +119,7 @@ func (i *installer) workloadSettings(ctx context.Context) (workload.Settings, er
 		PriorityClassName: i.options.PriorityClassName,
 		Prober:            i.options.ProberResources,
 		Echo:              i.options.EchoResources,
-	}
-	return *i.settings, nil
+	}, nil
 }
 
 // watch adds the installer to the manager. Every object is applied once when

@@ -32,11 +32,13 @@ const (
 type subject string
 
 const (
-	subjectCheck   subject = "check"
-	subjectNode    subject = "node"
-	subjectService subject = "service"
-	subjectReport  subject = "report"
-	subjectTime    subject = "time"
+	subjectCheck     subject = "check"
+	subjectNode      subject = "node"
+	subjectPod       subject = "pod"
+	subjectNamespace subject = "namespace"
+	subjectService   subject = "service"
+	subjectReport    subject = "report"
+	subjectTime      subject = "time"
 )
 
 // observation names one thing to look at again.
@@ -52,6 +54,10 @@ type observer struct {
 	reader  client.Reader
 	world   *world
 	metrics *metrics
+	// namespace is Netladder's own.
+	namespace string
+	// workloads is true where workload pods and namespaces are watched.
+	workloads bool
 	// nodes and checks are the inboxes of the assigner and the reporter.
 	nodes, checks *inbox[reconcile.Request]
 	primed        bool
@@ -73,6 +79,10 @@ func (o *observer) Reconcile(ctx context.Context, what observation) (reconcile.R
 		t, err = o.check(ctx, what.key)
 	case subjectNode:
 		t, again, err = o.node(ctx, what.key.Name)
+	case subjectPod:
+		t, err = o.pod(ctx, what.key)
+	case subjectNamespace:
+		t, err = o.namespaceOf(ctx, what.key.Name)
 	case subjectService:
 		t, err = o.service(ctx, what.key)
 	case subjectReport:
@@ -121,7 +131,7 @@ func (o *observer) node(ctx context.Context, name string) (touched, time.Time, e
 		return touched{}, time.Time{}, err
 	}
 	var pods corev1.PodList
-	if err := o.reader.List(ctx, &pods, client.MatchingFields{podsByNode: name}); err != nil {
+	if err := o.reader.List(ctx, &pods, client.MatchingFields{ownPodsByNode: name}); err != nil {
 		return touched{}, time.Time{}, fmt.Errorf("listing pods: %w", err)
 	}
 	defer o.metrics.planned(time.Now())
@@ -131,6 +141,32 @@ func (o *observer) node(ctx context.Context, name string) (touched, time.Time, e
 	}
 	t, again := o.world.observeNode(name, node, pointers(pods.Items))
 	return t, again, nil
+}
+
+func (o *observer) pod(ctx context.Context, key types.NamespacedName) (touched, error) {
+	var p corev1.Pod
+	found, err := get(ctx, o.reader, key, &p)
+	if err != nil {
+		return touched{}, err
+	}
+	defer o.metrics.planned(time.Now())
+	if !found {
+		return o.world.observePod(key, nil), nil
+	}
+	return o.world.observePod(key, &p), nil
+}
+
+func (o *observer) namespaceOf(ctx context.Context, name string) (touched, error) {
+	var n corev1.Namespace
+	found, err := get(ctx, o.reader, types.NamespacedName{Name: name}, &n)
+	if err != nil {
+		return touched{}, err
+	}
+	defer o.metrics.planned(time.Now())
+	if !found {
+		return o.world.observeNamespace(name, nil), nil
+	}
+	return o.world.observeNamespace(name, &n), nil
 }
 
 func (o *observer) service(ctx context.Context, key types.NamespacedName) (touched, error) {

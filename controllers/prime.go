@@ -18,8 +18,11 @@ import (
 
 // snapshot is everything that the world is made of.
 type snapshot struct {
-	nodes          corev1.NodeList
-	pods           corev1.PodList
+	nodes corev1.NodeList
+	// pods are Netladder's own, at level Full all there are.
+	pods corev1.PodList
+	// namespaces are empty but at level Full.
+	namespaces     corev1.NamespaceList
 	services       corev1.ServiceList
 	endpointSlices discoveryv1.EndpointSliceList
 	checks         v1alpha1.ConnectivityCheckList
@@ -29,18 +32,23 @@ type snapshot struct {
 // prime takes in everything there is at once.
 func (o *observer) prime(ctx context.Context) error {
 	var s snapshot
-	for _, list := range []client.ObjectList{&s.nodes, &s.pods, &s.services, &s.endpointSlices, &s.checks, &s.assignments} {
+	lists := []client.ObjectList{&s.nodes, &s.pods, &s.services, &s.endpointSlices, &s.checks, &s.assignments}
+	if o.workloads {
+		lists = append(lists, &s.namespaces)
+	}
+	for _, list := range lists {
 		if err := o.reader.List(ctx, list); err != nil {
 			return fmt.Errorf("listing %T before the first plan: %w", list, err)
 		}
 	}
-	o.handOn(o.world.prime(&s))
+	o.handOn(o.world.prime(&s, o.workloads))
 	return nil
 }
 
 // prime fills an empty world. Everything in it is touched, and so are
-// assignments that are left of nodes that are gone.
-func (w *world) prime(s *snapshot) touched {
+// assignments that are left of nodes that are gone. workloads says whether
+// pods are sources and targets.
+func (w *world) prime(s *snapshot, workloads bool) touched {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.clock.Now()
@@ -50,8 +58,9 @@ func (w *world) prime(s *snapshot) touched {
 
 	podsOf := map[string][]*corev1.Pod{}
 	for i := range s.pods.Items {
-		p := &s.pods.Items[i]
-		podsOf[p.Spec.NodeName] = append(podsOf[p.Spec.NodeName], p)
+		if p := &s.pods.Items[i]; isOwn(p, w.namespace) {
+			podsOf[p.Spec.NodeName] = append(podsOf[p.Spec.NodeName], p)
+		}
 	}
 	present := map[string]bool{}
 	for i := range s.nodes.Items {
@@ -65,6 +74,9 @@ func (w *world) prime(s *snapshot) touched {
 		}
 	}
 	w.primeServices(s)
+	if workloads {
+		w.primePods(s)
+	}
 	for i := range s.checks.Items {
 		c := &s.checks.Items[i]
 		w.setCheck(client.ObjectKeyFromObject(c), c)
@@ -84,6 +96,15 @@ func (w *world) prime(s *snapshot) touched {
 		t.checks[key] = struct{}{}
 	}
 	return t
+}
+
+func (w *world) primePods(s *snapshot) {
+	for i := range s.namespaces.Items {
+		w.setNamespace(s.namespaces.Items[i].Name, &s.namespaces.Items[i])
+	}
+	for i := range s.pods.Items {
+		w.setPod(client.ObjectKeyFromObject(&s.pods.Items[i]), &s.pods.Items[i])
+	}
 }
 
 func (w *world) primeServices(s *snapshot) {

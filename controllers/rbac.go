@@ -20,6 +20,7 @@ package controllers
 // +kubebuilder:rbac:groups="",namespace=netladder-system,resources=configmaps,resourceNames=netladder-fleet,verbs=patch
 // +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=daemonsets,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=daemonsets,resourceNames=netladder-prober;netladder-echo,verbs=patch
+// +kubebuilder:rbac:groups="",namespace=netladder-system,resources=events,verbs=list
 // +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=deployments,resourceNames=netladder-controller,verbs=get
 //
 // Leader election:

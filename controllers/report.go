@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -43,6 +44,7 @@ func (r *reporter) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	judged.Status = object.Status // as last persisted
 	input.Check, input.Previous = &judged, object.Status
 	summary := diagnosis.Summarize(input)
+	blame(summary.Conditions, r.world.installation())
 	next := status.For(&judged, summary, input.Now)
 	writtenAt := r.world.judged(req.NamespacedName, &next)
 
@@ -58,6 +60,19 @@ func (r *reporter) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	r.events.announce(ctx, &judged, status.Events(object.Status, next))
 	log.FromContext(ctx).V(1).Info("Reported", "check", req.NamespacedName, "summary", next.Summary)
 	return reconcile.Result{RequeueAfter: until(summary.Deadline, input.Now)}, nil
+}
+
+// blame adds what is wrong with the installation to the condition Ready, where
+// that is why it may not be True.
+func blame(conditions []metav1.Condition, installation string) {
+	if installation == "" {
+		return
+	}
+	for i := range conditions {
+		if c := &conditions[i]; c.Type == v1alpha1.ConditionReady && c.Status != metav1.ConditionTrue {
+			c.Message += "; Netladder itself has a problem: " + installation
+		}
+	}
 }
 
 // earliest of two times, of which zero means never.

@@ -22,6 +22,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -86,7 +87,7 @@ func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	defer unregister()
-	if err := addIndexes(ctx, mgr); err != nil {
+	if err := addIndexes(ctx, mgr, o.Namespace); err != nil {
 		return err
 	}
 	if err := addControllers(mgr, o, w, m, c); err != nil {
@@ -114,7 +115,7 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 		// Known kinds only: an API server that goes away while this starts must
 		// not end it.
 		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return kinds(scheme) },
-		Cache:          cacheOptions(o.Namespace, watchErrors(w)),
+		Cache:          cacheOptions(o, watchErrors(w)),
 		// A reconcile that follows a write must not compare with the past.
 		Client:                              client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
 		Metrics:                             metricsOptions(o),
@@ -161,9 +162,11 @@ func kinds(scheme *runtime.Scheme) (meta.RESTMapper, error) {
 		&v1alpha1.ConnectivityCheck{}:  meta.RESTScopeNamespace,
 		&v1alpha1.ProbeAssignment{}:    meta.RESTScopeRoot,
 		&corev1.Node{}:                 meta.RESTScopeRoot,
+		&corev1.Namespace{}:            meta.RESTScopeRoot,
 		&corev1.Pod{}:                  meta.RESTScopeNamespace,
 		&corev1.Service{}:              meta.RESTScopeNamespace,
 		&corev1.ConfigMap{}:            meta.RESTScopeNamespace,
+		&corev1.Event{}:                meta.RESTScopeNamespace,
 		&discoveryv1.EndpointSlice{}:   meta.RESTScopeNamespace,
 		&appsv1.DaemonSet{}:            meta.RESTScopeNamespace,
 		&appsv1.Deployment{}:           meta.RESTScopeNamespace,
@@ -226,7 +229,10 @@ func addControllers(mgr manager.Manager, o Options, w *world, m *metrics, c cloc
 	if err := errors.Join(mgr.Add(leading), mgr.Add(events)); err != nil {
 		return fmt.Errorf("adding runnables: %w", err)
 	}
-	observe := &observer{reader: reader, world: w, metrics: m, nodes: nodes, checks: checks}
+	observe := &observer{
+		reader: reader, world: w, metrics: m, nodes: nodes, checks: checks,
+		namespace: o.Namespace, workloads: o.Level == v1alpha1.LevelFull,
+	}
 	if err := observe.watch(mgr, ticks, builder.TypedControllerManagedBy[observation](mgr).
 		WithOptions(controllerOptions[observation](c, 1))); err != nil {
 		return err
@@ -241,7 +247,12 @@ func addControllers(mgr manager.Manager, o Options, w *world, m *metrics, c cloc
 		Complete(&reporter{reader: reader, writer: writer, world: w, events: events}); err != nil {
 		return fmt.Errorf("adding the reporter: %w", err)
 	}
-	install := &installer{live: mgr.GetAPIReader(), reader: reader, writer: writer, options: o}
-	return install.watch(mgr, start, builder.ControllerManagedBy(mgr).
-		WithOptions(controllerOptions[reconcile.Request](c, 1)))
+	owner := &ownDeployment{live: mgr.GetAPIReader(), key: types.NamespacedName{Namespace: o.Namespace, Name: o.DeploymentName}}
+	problems := &problems{owner: owner, events: events, clock: c, world: w, checks: checks, known: map[string]problem{}}
+	install := &installer{owner: owner, reader: reader, writer: writer, options: o, problems: problems}
+	look := &health{live: mgr.GetAPIReader(), reader: reader, options: o, problems: problems}
+	return errors.Join(
+		install.watch(mgr, start, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),
+		look.watch(mgr, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),
+	)
 }

@@ -23,15 +23,18 @@ import (
 
 // Indexes of the informer caches.
 const (
-	podsByNode      = "spec.nodeName"
+	ownPodsByNode   = "spec.nodeName"
 	slicesByService = "service"
 )
 
 // addIndexes adds the indexes that the observer lists by.
-func addIndexes(ctx context.Context, mgr manager.Manager) error {
+func addIndexes(ctx context.Context, mgr manager.Manager, namespace string) error {
 	indexer := mgr.GetFieldIndexer()
-	if err := indexer.IndexField(ctx, &corev1.Pod{}, podsByNode, func(o client.Object) []string {
-		return nonEmpty(o.(*corev1.Pod).Spec.NodeName)
+	if err := indexer.IndexField(ctx, &corev1.Pod{}, ownPodsByNode, func(o client.Object) []string {
+		if pod := o.(*corev1.Pod); isOwn(pod, namespace) {
+			return nonEmpty(pod.Spec.NodeName)
+		}
+		return nil
 	}); err != nil {
 		return fmt.Errorf("indexing pods by node: %w", err)
 	}
@@ -53,23 +56,44 @@ func nonEmpty(s string) []string {
 // watch adds the observer to the manager.
 func (o *observer) watch(mgr manager.Manager, ticks *inbox[observation], b *builder.TypedBuilder[observation]) error {
 	ticks.addAfter(observation{subject: subjectTime}, 0)
-	err := b.Named("observe").
+	b = b.Named("observe").
 		WatchesRawSource(ticks).
 		Watches(&v1alpha1.ConnectivityCheck{}, enqueue(ofSelf(subjectCheck)), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ProbeAssignment{}, enqueue(ofSelf(subjectReport))).
 		Watches(&corev1.Node{}, enqueue(ofSelf(subjectNode)), builder.WithPredicates(changed())).
-		Watches(&corev1.Pod{}, enqueue(func(obj client.Object) []observation {
-			return ofName(subjectNode, "", obj.(*corev1.Pod).Spec.NodeName)
-		}), builder.WithPredicates(changed())).
+		Watches(&corev1.Pod{}, enqueue(o.ofPod), builder.WithPredicates(changed(), notInitial())).
 		Watches(&corev1.Service{}, enqueue(ofSelf(subjectService)), builder.WithPredicates(changed())).
 		Watches(&discoveryv1.EndpointSlice{}, enqueue(func(obj client.Object) []observation {
 			return ofName(subjectService, obj.GetNamespace(), serviceOf(obj.(*discoveryv1.EndpointSlice)))
-		}), builder.WithPredicates(changed())).
-		Complete(o)
-	if err != nil {
+		}), builder.WithPredicates(changed()))
+	if o.workloads {
+		b = b.Watches(&corev1.Namespace{}, enqueue(ofSelf(subjectNamespace)), builder.WithPredicates(changed(), notInitial()))
+	}
+	if err := b.Complete(o); err != nil {
 		return fmt.Errorf("adding the observer to %T: %w", mgr, err)
 	}
 	return nil
+}
+
+// ofPod is what a pod makes worth a look: the node of one of Netladder's own,
+// and itself where workload pods count. Netladder's own count as such too: a
+// check may aim at them.
+func (o *observer) ofPod(obj client.Object) []observation {
+	pod := obj.(*corev1.Pod)
+	var out []observation
+	if isOwn(pod, o.namespace) {
+		out = ofName(subjectNode, "", pod.Spec.NodeName)
+	}
+	if o.workloads {
+		out = append(out, ofName(subjectPod, pod.Namespace, pod.Name)...)
+	}
+	return out
+}
+
+// notInitial drops what was there when the informer began: the observer takes
+// in all of that at once, before anything else, and of pods there are many.
+func notInitial() predicate.Predicate {
+	return predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList }}
 }
 
 func ofSelf(s subject) func(client.Object) []observation {

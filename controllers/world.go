@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,8 @@ const podHold = 5 * time.Minute
 // changed afterwards: a fact that changes is replaced.
 type world struct {
 	clock clock.PassiveClock
+	// namespace is Netladder's own.
+	namespace string
 
 	mu     sync.Mutex
 	engine *plan.Engine
@@ -34,7 +37,15 @@ type world struct {
 	facts  map[string]*diagnosis.NodeFacts
 	// reports by node; each is replaced, never changed.
 	reports map[string]*diagnosis.Report
-	checks  map[types.NamespacedName]*check
+	// mentions of pods and nodes in reports.
+	mentions mentions
+	// pods are the UIDs of workload pods, and podFacts what diagnosis knows of
+	// them by UID.
+	pods     map[types.NamespacedName]types.UID
+	podFacts map[string]*diagnosis.WorkloadPod
+	checks   map[types.NamespacedName]*check
+	// problem of the installation, empty without one.
+	problem string
 	// available is when the API server was last found again.
 	available time.Time
 }
@@ -62,10 +73,14 @@ type touched struct {
 func newWorld(c clock.PassiveClock, s plan.Settings) *world {
 	return &world{
 		clock:     c,
+		namespace: s.Namespace,
 		engine:    plan.NewEngine(s),
 		nodes:     map[string]*node{},
 		facts:     map[string]*diagnosis.NodeFacts{},
 		reports:   map[string]*diagnosis.Report{},
+		mentions:  mentions{},
+		pods:      map[types.NamespacedName]types.UID{},
+		podFacts:  map[string]*diagnosis.WorkloadPod{},
 		checks:    map[types.NamespacedName]*check{},
 		available: c.Now(),
 	}
@@ -148,14 +163,36 @@ func (w *world) diagnosisInput(key types.NamespacedName) (diagnosis.Input, bool)
 	if known == nil {
 		return diagnosis.Input{}, false
 	}
+	resolved := w.engine.Resolved(key)
 	return diagnosis.Input{
 		Check:             known.object,
-		Resolved:          w.engine.Resolved(key),
+		Resolved:          resolved,
 		Reports:           maps.Clone(w.reports),
+		Pods:              w.podsOf(resolved),
 		Nodes:             maps.Clone(w.facts),
 		Now:               w.clock.Now(),
 		APIAvailableSince: w.available,
+		Settings:          diagnosis.Settings{Namespace: w.namespace},
 	}, true
+}
+
+// setProblem notes what is wrong with the installation, and returns the checks
+// that have to say so.
+func (w *world) setProblem(text string) []types.NamespacedName {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.problem == text {
+		return nil
+	}
+	w.problem = text
+	return slices.Collect(maps.Keys(w.checks))
+}
+
+// installation is what is wrong with it; empty if nothing is.
+func (w *world) installation() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.problem
 }
 
 // judged keeps what a check's status is, for the metrics.

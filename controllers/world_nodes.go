@@ -59,7 +59,9 @@ func (w *world) setNode(name string, n *corev1.Node, pods []*corev1.Pod) (change
 	prober, echo := component(pods, workload.ComponentProber), component(pods, workload.ComponentEcho)
 	hold = known.takePods(w.clock.Now(), prober, echo)
 
-	planned := &plan.Node{Name: n.Name, UID: n.UID, Labels: n.Labels, Prober: !known.proberSeen.IsZero(), Echo: known.echo}
+	planned := &plan.Node{
+		Name: n.Name, UID: n.UID, Labels: n.Labels, IPs: index.NodeIPs(n), Prober: !known.proberSeen.IsZero(), Echo: known.echo,
+	}
 	if known.planned == nil || !samePlan(known.planned, planned) {
 		known.planned = planned
 		w.engine.SetNode(planned)
@@ -163,15 +165,17 @@ func samePlan(a, b *plan.Node) bool {
 	if a.Echo != nil && (a.Echo.UID != b.Echo.UID || !slices.Equal(a.Echo.IPs, b.Echo.IPs)) {
 		return false
 	}
-	return a.Name == b.Name && a.UID == b.UID && a.Prober == b.Prober && maps.Equal(a.Labels, b.Labels)
+	return a.Name == b.Name && a.UID == b.UID && a.Prober == b.Prober && slices.Equal(a.IPs, b.IPs) && maps.Equal(a.Labels, b.Labels)
 }
 
 // addConcerned adds the checks that a fact about a node may concern: those
-// that its own prober tests, and every mesh.
+// that its own prober tests, those that mention it or a pod of it as a target,
+// and every mesh.
 func (w *world) addConcerned(to map[types.NamespacedName]struct{}, name string) {
 	if report := w.reports[name]; report != nil {
 		addChecksOf(to, &report.Assignment.Spec)
 	}
+	w.addMentioning(to, name)
 	for key, known := range w.checks {
 		if known.mesh {
 			to[key] = struct{}{}

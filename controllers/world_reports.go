@@ -51,12 +51,12 @@ func (w *world) drifted(name string, previous *diagnosis.Report, a *v1alpha1.Pro
 func (w *world) setReport(name string, a *v1alpha1.ProbeAssignment) (changed bool) {
 	previous := w.reports[name]
 	if a == nil {
-		delete(w.reports, name)
+		w.keepReport(name, nil)
 		return previous != nil
 	}
 	now := w.clock.Now()
 	if previous == nil {
-		w.reports[name] = &diagnosis.Report{Assignment: a, SeenAt: now, ChangedAt: now}
+		w.keepReport(name, &diagnosis.Report{Assignment: a, SeenAt: now, ChangedAt: now})
 		return true
 	}
 	report := *previous
@@ -64,10 +64,27 @@ func (w *world) setReport(name string, a *v1alpha1.ProbeAssignment) (changed boo
 	if old := &previous.Assignment.Status; old.PodUID != a.Status.PodUID || !old.Heartbeat.Equal(a.Status.Heartbeat) {
 		report.SeenAt = now
 	}
-	w.reports[name] = &report
+	w.keepReport(name, &report)
 	overdue := now.Sub(previous.SeenAt) > a.Spec.Heartbeat.Duration
 	return overdue || !sameResults(&previous.Assignment.Status, &a.Status) ||
 		!equality.Semantic.DeepEqual(previous.Assignment.Spec, a.Spec)
+}
+
+// keepReport puts a report in the place of the one before; nil removes it.
+func (w *world) keepReport(name string, report *diagnosis.Report) {
+	var before, after *v1alpha1.ProbeAssignmentSpec
+	if previous := w.reports[name]; previous != nil {
+		before = &previous.Assignment.Spec
+	}
+	if report == nil {
+		delete(w.reports, name)
+	} else {
+		after = &report.Assignment.Spec
+		w.reports[name] = report
+	}
+	if before == nil || after == nil || !equality.Semantic.DeepEqual(before, after) {
+		w.mentions.replace(name, before, after)
+	}
 }
 
 // sameResults compares all of a report but its time and its latencies.
@@ -114,13 +131,45 @@ func (w *world) assigned(name string, a *v1alpha1.ProbeAssignment, leftOut []pla
 		}
 		addChecksOf(t.checks, &previous.Assignment.Spec)
 	}
-	if written && (previous == nil || !samePairs(&previous.Assignment.Spec, &a.Spec)) {
-		report.ChangedAt = now
+	if written {
+		report.GroupsChangedAt = groupsChangedAt(previous, &a.Spec, now)
+		if previous == nil || !samePairs(&previous.Assignment.Spec, &a.Spec) {
+			report.ChangedAt = now
+		}
 	}
 	report.Assignment, report.LeftOut = a, leftOut
-	w.reports[name] = &report
+	w.keepReport(name, &report)
 	addChecksOf(t.checks, &a.Spec)
 	return t
+}
+
+// longestExcuse is for how long at most it matters when a group changed: an
+// interval, and some patience.
+const longestExcuse = 2 * time.Hour
+
+// groupsChangedAt is when the groups of a spec changed that is written now.
+func groupsChangedAt(previous *diagnosis.Report, spec *v1alpha1.ProbeAssignmentSpec, now time.Time) map[string]time.Time {
+	hashes := map[string]string{}
+	if previous != nil {
+		for i := range previous.Assignment.Spec.Groups {
+			g := &previous.Assignment.Spec.Groups[i]
+			hashes[g.Key] = g.Hash
+		}
+	}
+	out := map[string]time.Time{}
+	for i := range spec.Groups {
+		g := &spec.Groups[i]
+		at := now
+		if hash, ok := hashes[g.Key]; ok && hash == g.Hash {
+			if at = previous.GroupsChangedAt[g.Key]; previous.GroupsChangedAt == nil {
+				at = previous.ChangedAt
+			}
+		}
+		if now.Sub(at) < longestExcuse {
+			out[g.Key] = at
+		}
+	}
+	return out
 }
 
 func samePairs(a, b *v1alpha1.ProbeAssignmentSpec) bool {

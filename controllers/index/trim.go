@@ -36,8 +36,12 @@ func Trim(in any) (any, error) {
 	case *discoveryv1.EndpointSlice:
 		trimEndpointSlice(o)
 	case *appsv1.DaemonSet:
-		// Only the generation is watched: repairs apply the whole template.
-		o.Spec, o.Status = appsv1.DaemonSetSpec{}, appsv1.DaemonSetStatus{}
+		// Only the generation is watched, for repairs apply the whole template, and
+		// whether pods are missing.
+		o.Spec = appsv1.DaemonSetSpec{}
+		o.Status = appsv1.DaemonSetStatus{
+			CurrentNumberScheduled: o.Status.CurrentNumberScheduled, DesiredNumberScheduled: o.Status.DesiredNumberScheduled,
+		}
 	}
 	return in, nil
 }
