@@ -30,6 +30,7 @@ func newRootCommand() *cobra.Command {
 		newUpCommand(flag), newDownCommand(flag), newStatusCommand(flag), newLeftoversCommand(flag),
 		newKubectlCommand(flag), newKubeconfigCommand(flag), newExecCommand(flag), newLogsCommand(flag), newLoadCommand(flag),
 		newStopCommand(flag), newStartCommand(flag), newBreakCommand(flag), newHealCommand(flag),
+		newPolicyCommand(flag), newMetadataCommand(flag),
 		newBuildCommand(), newAssetsCommand(),
 		newEnterCommand(), newNodeInitCommand(flag), newForwardCommand(),
 	)

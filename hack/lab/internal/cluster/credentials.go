@@ -40,6 +40,7 @@ func (c *Cluster) ensureCredentials() error {
 		{kubeControllerManager, "system:" + kubeControllerManager, "", inside},
 		{kubeScheduler, "system:" + kubeScheduler, "", inside},
 		{kubeProxy, "system:" + kubeProxy, "", inside},
+		{policyAgent, policyAgentUser, "", inside},
 	}
 	for _, node := range c.state.Nodes {
 		users = append(users, user{"kubelet-" + node, "system:node:" + node, "system:nodes", inside})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,14 +21,19 @@ const (
 	dnsLimit      = 90 * time.Second
 )
 
-// applyDNS installs CoreDNS, one replica on each of the chosen nodes.
-func (c *Cluster) applyDNS(ctx context.Context) error {
-	manifest, err := render("coredns.yaml", map[string]any{
+// applyManifests installs CoreDNS, one replica on each of the chosen nodes, and the rights of the policy agents.
+func (c *Cluster) applyManifests(ctx context.Context) error {
+	coreDNS, err := render("coredns.yaml", map[string]any{
 		"Nodes": c.state.DNSNodes, "Image": CoreDNSImage, "ServiceIP": layout.DNSServiceIP,
 	})
 	if err != nil {
 		return err
 	}
+	agent, err := render("policy-agent.yaml", map[string]string{"User": policyAgentUser})
+	if err != nil {
+		return err
+	}
+	manifest := slices.Concat(agent, []byte("---\n"), coreDNS)
 	if out, err := c.kubectl(ctx, manifest, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
 		return fmt.Errorf("installing CoreDNS: %w\n%s", err, out)
 	}

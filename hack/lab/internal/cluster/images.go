@@ -22,8 +22,11 @@ import (
 const (
 	PauseImage   = "netladder.lab/pause:v1"
 	CoreDNSImage = "netladder.lab/coredns:v1"
-	PodtoolImage = "netladder.lab/podtool:v1" // a small server and client for the lab's own tests
+	PodtoolImage = "netladder.lab/podtool:v1" // what tests run in pods
 )
+
+// podtool is the component that these images and the metadata servers run.
+const podtool = "podtool"
 
 // buildImages makes the lab's own images, unless the lab has them already.
 func (c *Cluster) buildImages() error {
@@ -34,9 +37,9 @@ func (c *Cluster) buildImages() error {
 		tag, binary string
 		args        []string
 	}{
-		{PauseImage, "podtool", []string{"pause"}},
+		{PauseImage, podtool, []string{"pause"}},
 		{CoreDNSImage, "coredns", nil},
-		{PodtoolImage, "podtool", []string{"serve"}},
+		{PodtoolImage, podtool, []string{"serve"}},
 	} {
 		output := c.imageFile(image.tag)
 		if _, err := os.Stat(output); err == nil {

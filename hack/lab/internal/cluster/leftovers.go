@@ -57,6 +57,7 @@ func leftProcesses(lab layout.Lab) ([]string, error) {
 func isDaemon(words []string) bool {
 	daemons := []string{
 		etcd, kubeAPIServer, kubeControllerManager, kubeScheduler, containerd, "containerd-shim-runc-v2", kubelet, kubeProxy, "runc",
+		policyAgent, podtool,
 	}
 	return slices.Contains(daemons, filepath.Base(words[0]))
 }

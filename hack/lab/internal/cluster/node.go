@@ -24,12 +24,16 @@ const (
 	containerd     = "containerd"
 	kubelet        = "kubelet"
 	kubeProxy      = "kube-proxy"
+	policyAgent    = "policy-agent"
+	metadata       = "metadata"
 )
 
 const (
 	nodeInitLimit   = 15 * time.Second
 	containerdLimit = 60 * time.Second
 	kubeProxyLimit  = 30 * time.Second
+	agentLimit      = 30 * time.Second
+	metadataLimit   = 10 * time.Second
 )
 
 // bootNode brings a node up to a running containerd with all images; it needs no API server.
@@ -52,6 +56,12 @@ func (c *Cluster) bootNode(ctx context.Context, node string) error {
 		return err
 	}
 	if err := c.ensureInit(ctx, node); err != nil {
+		return err
+	}
+	if err := c.applyPolicy(ctx, node); err != nil {
+		return err
+	}
+	if err := c.startMetadata(node); err != nil {
 		return err
 	}
 	if err := c.ensureContainerd(ctx, node); err != nil {
@@ -105,10 +115,13 @@ func (c *Cluster) ensureContainerd(ctx context.Context, node string) error {
 	})
 }
 
-// startKubelet starts the node's kubelet and kube-proxy, and tells whether the kubelet was started now.
+// startKubelet starts the node's policy agent, kubelet and kube-proxy, and tells whether the kubelet was started now.
 func (c *Cluster) startKubelet(node string) (started bool, err error) {
 	ip, err := layout.NodeIP(node)
 	if err != nil {
+		return false, err
+	}
+	if err := c.startPolicyAgent(node); err != nil {
 		return false, err
 	}
 	resolvConf := c.nodeFile(node, "resolv.conf")

@@ -47,6 +47,9 @@ func (c *Cluster) joinNodes(ctx context.Context, nodes []string) error {
 		return err
 	}
 	for _, node := range nodes {
+		if err := errors.Join(c.waitForPolicyAgent(ctx, node), c.waitForMetadata(ctx, node)); err != nil {
+			return err
+		}
 		if err := c.waitForDaemon(ctx, node, kubelet, readyLimit, func(ctx context.Context) error {
 			return c.isReady(ctx, node, slices.Contains(fresh, node), since)
 		}); err != nil {

@@ -68,7 +68,7 @@ func TestEveryTemplateIsFilledIn(t *testing.T) {
 	data := map[string]any{}
 	for _, name := range []string{
 		"PauseImage", "CAFile", "CertFile", "KeyFile", "DNSServiceIP", "ClusterDomain", "ResolvConf", "CgroupRoot",
-		"PodCIDR", "Node", "Kubeconfig", "Image", "ServiceIP",
+		"PodCIDR", "Node", "Kubeconfig", "Image", "ServiceIP", "User",
 	} {
 		data[name] = "x"
 	}

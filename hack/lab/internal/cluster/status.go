@@ -41,14 +41,15 @@ func (c *Cluster) Status(ctx context.Context, out io.Writer) error {
 		}
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "MEMBER\tADDRESS\tPOD CIDR\tREADY\tRUNNING")
-	_, _ = fmt.Fprintf(table, "%s\t%s\t-\t-\t%s\n", layout.ControlPlane, layout.ControlPlaneIP, c.runningDaemons(layout.ControlPlane))
+	_, _ = fmt.Fprintln(table, "MEMBER\tADDRESS\tPOD CIDR\tREADY\tPOLICY\tRUNNING")
+	_, _ = fmt.Fprintf(table, "%s\t%s\t-\t-\t-\t%s\n", layout.ControlPlane, layout.ControlPlaneIP, c.runningDaemons(layout.ControlPlane))
 	for _, node := range c.state.Nodes {
 		ip, err := layout.NodeIP(node)
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", node, ip, orDash(podCIDRs[node]), orDash(ready[node]), c.runningDaemons(node))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n",
+			node, ip, orDash(podCIDRs[node]), orDash(ready[node]), c.state.PolicyOf(node), c.runningDaemons(node))
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -44,7 +44,7 @@ func (c *Cluster) Up(ctx context.Context, options UpOptions) error {
 		if err := c.progress.Step("control plane ready", func() error { return c.ensureControlPlane(parallelCtx) }); err != nil {
 			return err
 		}
-		return c.progress.Step("CoreDNS installed", func() error { return c.applyDNS(parallelCtx) })
+		return c.progress.Step("CoreDNS installed", func() error { return c.applyManifests(parallelCtx) })
 	})
 	for _, node := range c.state.Nodes {
 		parallel.Go(func() error {

@@ -25,6 +25,7 @@ const (
 	etcdVersion       = "v3.6.8"
 	containerdVersion = "v2.2.5"
 	coreDNSVersion    = "v1.14.7"
+	policyVersion     = "v1.1.1"
 )
 
 // Families lists everything the lab builds, in the order in which it is built: what envtest needs comes first.
@@ -58,6 +59,10 @@ func Families() []Family {
 		{
 			Name: "coredns", Version: coreDNSVersion, Module: "github.com/coredns/coredns",
 			Binaries: []Binary{{"coredns", "github.com/coredns/coredns"}},
+		},
+		{
+			Name: "policyagent", Version: policyVersion, Module: "sigs.k8s.io/kube-network-policies",
+			Binaries: []Binary{{"policy-agent", "github.com/netladder/netladder/hack/lab/components/policyagent"}},
 		},
 		{
 			Name: "podtool", Version: "v1",

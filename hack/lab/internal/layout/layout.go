@@ -24,6 +24,7 @@ const (
 	KubernetesIP   = "10.96.0.1"
 	DNSServiceIP   = "10.96.0.10"
 	ClusterDomain  = "cluster.local"
+	MetadataIP     = "169.254.169.254" // of every node, for itself and its pods
 )
 
 // The members of a lab that are no nodes. Each has a network namespace.

@@ -83,6 +83,17 @@ func EnsureMember(lab layout.Lab, member string, ip net.IP, forward bool) error 
 	return nil
 }
 
+// EnsureMetadataAddress gives a node the address of the metadata service. It is the node's own, so that its pods' packets end
+// in it and nobody else's reach it.
+func EnsureMetadataAddress(lab layout.Lab, node string) error {
+	handle, closeHandle, err := open(lab.Netns(node))
+	if err != nil {
+		return err
+	}
+	defer closeHandle()
+	return bringUp(handle, "lo", &net.IPNet{IP: net.ParseIP(layout.MetadataIP), Mask: net.CIDRMask(32, 32)})
+}
+
 func ensureNetns(lab layout.Lab, member string) error {
 	if err := labnetns.Ensure(lab.Netns(member)); err != nil {
 		return err

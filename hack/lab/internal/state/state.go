@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/netladder/netladder/hack/lab/internal/layout"
+	"github.com/netladder/netladder/hack/lab/internal/policy"
 )
 
 // State is written before what it describes is made, so that a crash leaves nothing unrecorded.
@@ -21,6 +22,10 @@ type State struct {
 	Binaries string   `json:"binaries"`          // directory of the components it runs on
 	Stopped  []string `json:"stopped,omitempty"` // nodes that were powered off
 	Faults   []Fault  `json:"faults,omitempty"`
+	// Policy is what becomes of packets that NetworkPolicies deny, by node; nodes that are not named have the default.
+	Policy map[string]policy.Treatment `json:"policy,omitempty"`
+	// NoMetadata are the nodes whose metadata server was stopped.
+	NoMetadata []string `json:"noMetadata,omitempty"`
 }
 
 // Fault is a fault in force.
@@ -89,6 +94,33 @@ func (s *State) SetStopped(node string, stopped bool) {
 	s.Stopped = slices.DeleteFunc(s.Stopped, func(n string) bool { return n == node })
 	if stopped {
 		s.Stopped = append(s.Stopped, node)
+	}
+}
+
+// PolicyOf is what becomes of denied packets on a node.
+func (s *State) PolicyOf(node string) policy.Treatment {
+	if t, set := s.Policy[node]; set {
+		return t
+	}
+	return policy.Treatments()[0]
+}
+
+// SetPolicy records what becomes of denied packets on a node.
+func (s *State) SetPolicy(node string, treatment policy.Treatment) {
+	if s.Policy == nil {
+		s.Policy = map[string]policy.Treatment{}
+	}
+	s.Policy[node] = treatment
+}
+
+// HasMetadata tells whether a node's metadata server is to run.
+func (s *State) HasMetadata(node string) bool { return !slices.Contains(s.NoMetadata, node) }
+
+// SetMetadata records whether a node's metadata server is to run.
+func (s *State) SetMetadata(node string, on bool) {
+	s.NoMetadata = slices.DeleteFunc(s.NoMetadata, func(n string) bool { return n == node })
+	if !on {
+		s.NoMetadata = append(s.NoMetadata, node)
 	}
 }
 

@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"reflect"
 	"testing"
+
+	"github.com/netladder/netladder/hack/lab/internal/policy"
 )
 
 func TestStateSurvivesItsEncoding(t *testing.T) {
 	want := State{
 		Nodes: []string{"node1", "node2"}, DNSNodes: []string{"node1"}, Port: 12345, Binaries: "/cache",
 		Stopped: []string{"node2"}, Faults: []Fault{{Name: "vxlan", Node: "node1", Peer: "node2"}, {Name: "dns"}},
+		Policy: map[string]policy.Treatment{"node1": policy.Off}, NoMetadata: []string{"node2"},
 	}
 	content, err := json.Marshal(want)
 	if err != nil {
@@ -34,6 +37,23 @@ func TestStopped(t *testing.T) {
 	s.SetStopped("node1", false)
 	if s.IsStopped("node1") || len(s.Running()) != 2 {
 		t.Errorf("after starting node1: stopped %v", s.Stopped)
+	}
+}
+
+func TestPolicyAndMetadataAreOnUnlessSaidOtherwise(t *testing.T) {
+	s := &State{Nodes: []string{"node1", "node2"}}
+	s.SetPolicy("node1", policy.Reset)
+	if s.PolicyOf("node1") != policy.Reset || s.PolicyOf("node2") != policy.Drop {
+		t.Errorf("node1 has %s, node2 has %s", s.PolicyOf("node1"), s.PolicyOf("node2"))
+	}
+	s.SetMetadata("node1", false)
+	s.SetMetadata("node1", false)
+	if s.HasMetadata("node1") || !s.HasMetadata("node2") || len(s.NoMetadata) != 1 {
+		t.Errorf("after stopping node1's twice: none on %v", s.NoMetadata)
+	}
+	s.SetMetadata("node1", true)
+	if !s.HasMetadata("node1") {
+		t.Errorf("after starting node1's: none on %v", s.NoMetadata)
 	}
 }
 
