@@ -1,5 +1,5 @@
-// Podtool is what the lab's own pods run: the pause process of every sandbox, and a small server and client with which the
-// lab tests itself without any of the product's code.
+// Podtool is what the lab's own pods run: the pause process of every sandbox, and small servers and clients for tests, without
+// any of the product's code. A node's metadata server is one of them.
 package main
 
 import (
@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	usage = `usage: podtool pause | serve [ADDRESS] | get URL | resolve NAME`
-	// clientTimeout bounds what get and resolve wait for.
+	usage = `usage: podtool pause | serve [ADDRESS] | app FLAGS | metadata ADDRESS | get URL | post URL | resolve NAME | dial [FLAGS] tcp|udp ADDRESS`
+	// clientTimeout bounds what get, post and resolve wait for.
 	clientTimeout = 3 * time.Second
 )
 
@@ -36,8 +36,16 @@ func run(args []string) error {
 		return pause(ctx)
 	case len(args) >= 1 && len(args) <= 2 && args[0] == "serve":
 		return serve(ctx, append(args[1:], ":8080")[0])
+	case len(args) >= 1 && args[0] == "app":
+		return runApp(ctx, args[1:])
+	case len(args) == 2 && args[0] == "metadata":
+		return serveMetadata(ctx, args[1])
+	case len(args) >= 1 && args[0] == "dial":
+		return runDial(args[1:])
 	case len(args) == 2 && args[0] == "get":
-		return get(ctx, args[1])
+		return fetch(ctx, http.MethodGet, args[1])
+	case len(args) == 2 && args[0] == "post":
+		return fetch(ctx, http.MethodPost, args[1])
 	case len(args) == 2 && args[0] == "resolve":
 		return resolve(ctx, args[1])
 	}
@@ -68,13 +76,33 @@ func serve(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("reading the host name: %w", err)
 	}
-	server := &http.Server{
-		Addr:              address,
-		ReadHeaderTimeout: clientTimeout,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = fmt.Fprintf(w, "%s %s\n", host, r.RemoteAddr)
-		}),
+	return serveHTTP(ctx, address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "%s %s\n", host, r.RemoteAddr)
+	}))
+}
+
+// serveMetadata answers as a cloud's metadata service does, with the node's name.
+func serveMetadata(ctx context.Context, address string) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("reading the host name: %w", err)
 	}
+	values := map[string]string{"": "hostname\ninstance-id\n", "hostname": host + "\n", "instance-id": "i-" + host + "\n"}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /latest/meta-data/{key...}", func(w http.ResponseWriter, r *http.Request) {
+		value, found := values[r.PathValue("key")]
+		if !found {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = io.WriteString(w, value)
+	})
+	return serveHTTP(ctx, address, mux)
+}
+
+func serveHTTP(ctx context.Context, address string, handler http.Handler) error {
+	server := &http.Server{Addr: address, ReadHeaderTimeout: clientTimeout, Handler: handler}
 	go func() {
 		<-ctx.Done()
 		_ = server.Close()
@@ -85,11 +113,11 @@ func serve(ctx context.Context, address string) error {
 	return nil
 }
 
-// get prints the body of a URL, over a new connection.
-func get(ctx context.Context, url string) error {
+// fetch prints the answer of a URL, over a new connection.
+func fetch(ctx context.Context, method, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
 		return fmt.Errorf("reading the URL: %w", err)
 	}
