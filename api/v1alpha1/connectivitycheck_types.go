@@ -288,7 +288,7 @@ type NodesTarget struct {
 // +kubebuilder:validation:XValidation:rule="has(self.ip) != has(self.hostname)",message="set exactly one of host.ip and host.hostname"
 type HostTarget struct {
 	// ip address, IPv4 or IPv6; not loopback, unspecified or multicast.
-	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=45
 	// +kubebuilder:validation:XValidation:rule="isIP(self) && !ip(self).isLoopback() && !ip(self).isUnspecified() && !ip(self).isLinkLocalMulticast() && !self.startsWith('224.') && !self.matches('^2(2[4-9]|3[0-9])[.]') && !self.matches('^[fF][fF]')",message="host.ip must be an IPv4 or IPv6 address that is neither loopback nor unspecified nor multicast, for example 169.254.169.254"
 	// +optional

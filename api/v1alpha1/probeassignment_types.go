@@ -209,7 +209,6 @@ type ProbeGroup struct {
 	// expect Deny turns the judgement of a probe round: Connected is bad, and
 	// a verdict by which a filter can say no is good. Absent means Allow.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
 	Expect Expectation `json:"expect,omitempty"`
 
 	// members: for mesh kinds rows of spec.nodes, for DNS and a hostname
