@@ -35,18 +35,26 @@ func TestProbeAssignment(t *testing.T) {
 }
 
 func tableCases() []testCase {
-	const node, target = "spec.nodes[0]", "spec.targets[0]"
+	const node, target, pod = "spec.nodes[0]", "spec.targets[0]", "spec.pods[0]"
 	return concat(
 		storedDurationCases("spec.heartbeat"),
 		atMost(node+".name", 253), atMost(node+".echoUID", 64), atMost(node+".echoIPs[0]", 45), atMost(target+".ip", 45),
-		between(target+".port", 1, 65535),
+		atMost(target+".node", 253), atMost(target+".uid", 64), oneOf(target+".protocol", "TCP", "UDP"),
+		atMost(pod+".uid", 64), atMost(pod+".namespace", 63), atMost(pod+".name", 253), atMost(pod+".ips[0]", 45),
+		between(target+".port", 0, 65535),
 		itemsAtMost(node+".echoIPs", 2, func(int) any { return "10.0.0.1" }),
+		itemsAtMost(pod+".ips", 2, func(int) any { return "10.0.0.1" }),
+		itemsAtMost("spec.pods", 512, func(int) any {
+			return map[string]any{"uid": "a", "namespace": "b", "name": "c", "ips": []any{"10.0.0.1"}}
+		}),
 		itemsAtMost("spec.nodes", 1024, func(int) any { return map[string]any{"name": "a", "echoIPs": []any{}, "echoUID": "b"} }),
 		itemsAtMost("spec.targets", 2048, func(int) any { return map[string]any{"ip": "10.0.0.1", "port": 80} }),
 		itemsAtMost("spec.groups", 2048, group),
 		[]testCase{
 			accept("spec empty", "spec", map[string]any{}), accept("spec absent", "spec", nil),
-			required(node + ".name"), required(node + ".echoIPs"), required(node + ".echoUID"), required(target + ".ip"), required(target + ".port"),
+			required(node + ".name"), required(node + ".echoIPs"), required(node + ".echoUID"), required(target + ".ip"),
+			required(pod + ".uid"), required(pod + ".namespace"), required(pod + ".name"), required(pod + ".ips"),
+			accept("a target to ping", target+".port", nil),
 		},
 	)
 }
@@ -64,10 +72,13 @@ func groupCases() []testCase {
 		storedDurationCases(g+".interval"), storedDurationCases(g+".timeout"), storedDurationCases(g+".maxLatency"),
 		atMost(g+".key", 512), atMost(g+".hash", 64), atMost(g+".kind", 32),
 		between(g+".window", 0, 256), between(g+".perRound", 0, 256), between(g+".members[0]", 0, 2047), between(g+".port", 1, 65535),
+		atMost(g+".from", 32), between("spec.groups[3].sources[0]", 0, 511), oneOf("spec.groups[3].expect", "Allow", "Deny"),
+		itemsAtMost(g+".sources", 64, func(i int) any { return i }),
 		between(g+".failureThreshold", 1, 100), between(g+".successThreshold", 1, 100),
 		itemsAtMost(g+".members", 256, func(i int) any { return i }),
 		[]testCase{
 			accept("a kind of a later version", g+".kind", "Teleport"),
+			accept("a place to start from of a later version", g+".from", "Moon"),
 			accept("a group without members", g, group(0)),
 		},
 	)
@@ -81,7 +92,7 @@ func groupCases() []testCase {
 // and ProbeAssignment share, at their place in the latter.
 func groupParameterCases() []testCase {
 	moves := strings.NewReplacer("spec.paths[1].http", "spec.groups[1].http", "spec.paths[2].to.dns", "spec.groups[2].dns")
-	var out []testCase
+	out := hostCases("spec.groups[3].host")
 	for _, c := range concat(httpCases(), dnsCases()) {
 		path := moves.Replace(c.path)
 		if path == c.path || c.wantError == httpTargetMessage {

@@ -43,7 +43,7 @@ failureThreshold: 2
 successThreshold: 1
 severity: Warning
 paths:
-- {name: mesh, expect: Allow, from: {probers: {}}, to: {mesh: {scope: Any, protocols: [TCP]}}, sampling: {targetsPerSource: 3}}
+- {name: mesh, expect: Allow, from: {probers: {}}, to: {mesh: {scope: Any, protocols: [TCP]}}, sampling: {targetsPerSource: 3, sourcesPerNode: 2}}
 - {name: service, expect: Allow, from: {probers: {}}, to: {service: {name: a, port: 80}}, http: {path: /, method: GET}}
 - {name: dns, expect: Allow, from: {probers: {}}, to: {dns: {name: a, type: A, transport: UDP}}}
 - {name: api, expect: Allow, from: {probers: {}}, to: {apiServer: {}}}
@@ -112,7 +112,7 @@ func TestAssignmentWithoutDefaults(t *testing.T) {
 // that is warned, and they are not stored.
 func TestUnknownFields(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"spec.paths[0].from.pods", "spec.retries", "spec.paths[1].to.host", "spec.paths[1].to.service.protocol"} {
+	for _, path := range []string{"spec.paths[0].from.namespaces", "spec.retries", "spec.paths[1].to.ingress", "spec.paths[1].to.service.protocol"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			edit := set(path, map[string]any{})

@@ -25,9 +25,21 @@ const (
 	maxLatencyBelowDefault  = "maxLatency of every path must be below the timeout, which without spec.timeout is the lesser of 1s and half the interval: lower maxLatency or set timeout"
 	checkNameMessage        = "the name of a ConnectivityCheck must be a DNS label of at most 63 characters, for example order-validator: it becomes a metric label"
 	pathNameMessage         = "name must consist of lower case letters, digits and '-', and begin and end with a letter or digit, for example frontend-to-api"
-	sourceMessage           = "set from.probers ({} means every node), the only source of this version"
-	targetMessage           = "set exactly one of to.mesh, to.service, to.dns and to.apiServer; a second target is a second path"
-	httpTargetMessage       = "http needs to.service: remove http, or aim this path at a service"
+	sourceMessage           = "set exactly one of from.pods, from.probers and from.nodes ({} means all of them); a second source is a second path"
+	targetMessage           = "set exactly one of to.pods, to.service, to.mesh, to.nodes, to.host, to.dns and to.apiServer; a second target is a second path"
+	httpTargetMessage       = "http needs to.service, to.pods or to.host: remove http, or aim this path at one of them"
+	httpDenyMessage         = "http cannot be combined with expect Deny, which is about the connection itself: remove http"
+	httpProtocolMessage     = "http needs protocol TCP: remove http, or set protocol to TCP"
+	denyTargetMessage       = "expect Deny needs to.pods, to.service, to.host, to.nodes or to.apiServer: aim this path at one of them, or set expect to Allow"
+	meshSourceMessage       = "to.mesh needs from.probers, because it is about the pod network of the nodes: set from.probers, or aim at to.pods"
+	dnsSourceMessage        = "to.dns needs from.probers or from.pods, which have the resolv.conf of a pod: set one of them"
+	tcpTargetMessage        = "tcp needs to.pods with protocol TCP, the only target with a choice of handshake: remove tcp"
+	tcpLayerMessage         = "http needs a full handshake: remove tcp"
+	podsPortMessage         = "pods.port must be a port number from 1 to 65535, for example 5432 without quotes, or the name of a container port, for example postgres"
+	nodesPortMessage        = "protocol needs a port: set port, or remove protocol to ping the nodes by ICMP"
+	hostMessage             = "set exactly one of host.ip and host.hostname"
+	hostIPMessage           = "host.ip must be an IPv4 or IPv6 address that is neither loopback nor unspecified nor multicast, for example 169.254.169.254"
+	hostnameMessage         = "host.hostname must be a domain name, for example db.example.com; an address goes to host.ip"
 	serviceNameMessage      = "service.name must be the name of a Service alone, for example inventory-service; its namespace goes to service.namespace"
 	serviceNamespaceMessage = "service.namespace must be the name of a namespace, for example commerce"
 	portMessage             = "service.port must be a port number from 1 to 65535, for example 8080 without quotes, or the name of a port of the Service, for example http"
@@ -52,6 +64,7 @@ func TestConnectivityCheck(t *testing.T) {
 	}
 	s.run(t, concat(
 		durationCases(), specCases(), nameCases(), unionCases(), httpCases(), serviceCases(), dnsCases(), meshCases(),
+		podsCases(), nodesCases(), hostCases(hostField), layerCases(),
 	))
 	t.Run("coverage", func(t *testing.T) {
 		s.seen.complete(t, crd(t, "connectivitychecks").Spec.Versions[0].Schema.OpenAPIV3Schema, "spec")
@@ -118,8 +131,8 @@ func specCases() []testCase {
 		between("spec.successThreshold", 1, 100),
 		oneOf("spec.severity", "Critical", "Warning", "None"),
 		oneOf("spec.paths[0].severity", "Critical", "Warning", "None"),
-		oneOf("spec.paths[0].expect", "Allow"),
-		between("spec.paths[0].sampling.targetsPerSource", 1, 20),
+		oneOf("spec.paths[3].expect", "Allow", "Deny"),
+		between("spec.paths[0].sampling.targetsPerSource", 1, 20), between("spec.paths[0].sampling.sourcesPerNode", 1, 10),
 		itemsAtMost("spec.paths", 64, path),
 		[]testCase{
 			required("spec"), required("spec.paths"), required("spec.paths[0].name"), required("spec.paths[0].from"), required("spec.paths[0].to"),
@@ -128,7 +141,6 @@ func specCases() []testCase {
 			{name: "two paths of one name", mutate: set("spec.paths[1].name", "mesh"), wantField: "spec.paths[1]", wantError: `Duplicate value: {"name":"mesh"}`},
 			accept("suspended", "spec.suspend", true),
 			refuse("suspend is a word", "spec.suspend", "yes", "must be of type boolean"),
-			refuse("expect Deny is not in this version", "spec.paths[0].expect", "Deny", `supported values: "Allow"`),
 			accept("nothing but what is required", "spec", map[string]any{"paths": []any{path(0)}}),
 		},
 	)

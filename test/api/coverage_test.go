@@ -69,7 +69,7 @@ func (e *evidence) note(path string, value any) {
 }
 
 // foreign are types that Kubernetes itself owns and tests.
-var foreign = regexp.MustCompile(`(^|\.)(metadata|apiVersion|kind)$|nodeSelector\.|conditions\[\]`)
+var foreign = regexp.MustCompile(`(^|\.)(metadata|apiVersion|kind)$|(node|pod|namespace)Selector\.|conditions\[\]`)
 
 // limit is one thing that a schema says about a field.
 type limit struct {

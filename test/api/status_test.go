@@ -52,7 +52,7 @@ func TestConnectivityCheckStatus(t *testing.T) {
 		countCases(path+".pairs"),
 		atMost("status.summary.passing", 16), atMost("status.summary.broken", 64),
 		atMost(path+".name", 63), atMost(path+".reason", 64), atMost(path+".message", 1024),
-		atMost(pair+".source", 253), atMost(pair+".target", 320), atMost(pair+".targetNode", 253), atMost(pair+".verdict", 32), atMost(pair+".reason", 64), atMost(pair+".evidence", 256),
+		atMost(pair+".source", 320), atMost(pair+".sourceNode", 253), atMost(pair+".target", 320), atMost(pair+".targetNode", 253), atMost(pair+".verdict", 32), atMost(pair+".reason", 64), atMost(pair+".evidence", 256),
 		oneOf(path+".state", states...), oneOf(pair+".state", states...),
 		itemsAtMost("status.paths", 64, func(i int) any { return map[string]any{"name": fmt.Sprint("p", i), "state": "Passing"} }),
 		itemsAtMost(path+".worstPairs", 10, func(int) any { return map[string]any{"source": "a", "target": "b", "state": "Failing"} }),

@@ -1,0 +1,123 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package api_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// kindOfTarget is one row of the table of what goes together.
+type kindOfTarget struct {
+	name string
+	to   map[string]any
+	// from are the sources that may aim at it.
+	from []string
+	// deny, http and tcp say whether it takes expect Deny and these layers.
+	deny, http, tcp bool
+	// udp is true where it would take http but for its protocol.
+	udp bool
+}
+
+func kindsOfTargets() []kindOfTarget {
+	everybody := []string{"pods", "probers", "nodes"}
+	pods := func(protocol string) map[string]any {
+		return map[string]any{"pods": map[string]any{"podSelector": empty(), "port": 80, "protocol": protocol}}
+	}
+	host := func(key, value, protocol string) map[string]any {
+		return map[string]any{"host": map[string]any{key: value, "port": 80, "protocol": protocol}}
+	}
+	least := targets()
+	one := func(name string) map[string]any { return map[string]any{name: least[name]} }
+	return []kindOfTarget{
+		{name: "pods", to: one("pods"), from: everybody, deny: true, http: true, tcp: true},
+		{name: "pods by TCP", to: pods("TCP"), from: everybody, deny: true, http: true, tcp: true},
+		{name: "pods by UDP", to: pods("UDP"), from: everybody, deny: true, udp: true},
+		{name: "service", to: one("service"), from: everybody, deny: true, http: true},
+		{name: "host", to: one("host"), from: everybody, deny: true, http: true},
+		{name: "host by UDP", to: host("ip", "192.0.2.1", "UDP"), from: everybody, deny: true, udp: true},
+		{name: "hostname", to: host("hostname", "a.example.com", "TCP"), from: everybody, deny: true, http: true},
+		{name: "nodes by ICMP", to: one("nodes"), from: everybody, deny: true},
+		{name: "nodes by TCP", to: map[string]any{"nodes": map[string]any{"port": 22}}, from: everybody, deny: true},
+		{name: "apiServer", to: one("apiServer"), from: everybody, deny: true},
+		{name: "mesh", to: one("mesh"), from: []string{"probers"}},
+		{name: "dns", to: one("dns"), from: []string{"pods", "probers"}},
+	}
+}
+
+// refusals are what the API server must say to a path, in the order of its
+// fields; none means that it must accept it.
+func (k kindOfTarget) refusals(from, expect, layer string) []string {
+	var out []string
+	say := func(when bool, field, message string) {
+		if when {
+			out = append(out, "spec.paths[0]."+field+": "+message)
+		}
+	}
+	http, tcp := layer == "http" || layer == "both", layer == "tcp" || layer == "both"
+	_, mesh := k.to["mesh"]
+	allowed := slices.Contains(k.from, from)
+	say(expect == "Deny" && !k.deny, "expect", denyTargetMessage)
+	say(!allowed && mesh, "from", meshSourceMessage)
+	say(!allowed && !mesh, "from", dnsSourceMessage)
+	say(http && expect == "Deny", "http", httpDenyMessage)
+	say(http && k.udp, "http", httpProtocolMessage)
+	say(http && !k.http && !k.udp, "http", httpTargetMessage)
+	say(http && tcp, "tcp", tcpLayerMessage)
+	say(tcp && !k.tcp, "tcp", tcpTargetMessage)
+	slices.Sort(out)
+	return out
+}
+
+// TestWhatGoesTogether tries every source with every target, expectation and
+// layer. Whoever is refused is told everything that does not go together.
+func TestWhatGoesTogether(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	layers := map[string]map[string]any{
+		"": empty(), "http": {"http": empty()}, "tcp": {"tcp": map[string]any{"handshake": "Full"}},
+		"both": {"http": empty(), "tcp": map[string]any{"handshake": "HalfOpen"}},
+	}
+	accepted, refused := 0, 0
+	for _, target := range kindsOfTargets() {
+		for _, from := range []string{"pods", "probers", "nodes"} {
+			for _, expect := range []string{"Allow", "Deny"} {
+				for layer, fields := range layers {
+					path := map[string]any{"name": "a", "from": map[string]any{from: empty()}, "to": target.to, "expect": expect}
+					for name, value := range fields {
+						path[name] = value
+					}
+					o := parse(t, least)
+					set("spec.paths", []any{path})(o.Object)
+					var got []string
+					err := c.Create(t.Context(), o, client.DryRunAll)
+					for _, cause := range causes(err) {
+						got = append(got, cause.Field+": "+strings.TrimPrefix(cause.Message, "Invalid value: "))
+					}
+					slices.Sort(got)
+					want := target.refusals(from, expect, layer)
+					what := fmt.Sprintf("from.%s to %s, expect %s, layer %q", from, target.name, expect, layer)
+					if err != nil && len(got) == 0 {
+						t.Errorf("%s: %v", what, err)
+					} else if diff := cmp.Diff(want, got); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", what, diff)
+					}
+					if err == nil {
+						accepted++
+					} else {
+						refused++
+					}
+				}
+			}
+		}
+	}
+	if accepted < 60 || refused < 60 {
+		t.Errorf("%d accepted and %d refused: the table says too little", accepted, refused)
+	}
+}
