@@ -108,6 +108,9 @@ type claim struct {
 	n int
 	// listed are the entries about pairs that are assigned now.
 	listed []listed
+	// pairs, and where they are by key; nil until they are needed.
+	pairs []pair
+	byKey map[string]int
 }
 
 // listed is one believed entry of a report.
@@ -116,9 +119,9 @@ type listed struct {
 	entry *v1alpha1.PairStatus
 }
 
-// claimOf puts together what a source was told and what it says about a
+// claimOf puts together in c what a source was told and what it says about a
 // group. It returns nil while the group is not assigned as the plan wants it.
-func (j *judge) claimOf(src *source, g *plan.Group) *claim {
+func (j *judge) claimOf(c *claim, src *source, g *plan.Group) *claim {
 	if src.report == nil {
 		return nil
 	}
@@ -127,7 +130,6 @@ func (j *judge) claimOf(src *source, g *plan.Group) *claim {
 	if at < 0 {
 		return nil
 	}
-	c := &j.claim
 	*c = claim{src: src, group: &a.Spec.Groups[at], listed: c.listed[:0]}
 	c.n = countPairs(&a.Spec, c.group)
 	if v1alpha1.ContentHash(c.group.Hash) != g.Content {
@@ -177,10 +179,9 @@ func (j *judge) consistent(c *claim) bool {
 	if !ok {
 		return false
 	}
-	spec := &c.src.report.Assignment.Spec
 	if c.basis == basisCurrent && sum != int64(c.n) {
 		// Rows that cannot be dialled are no pairs.
-		c.n = len(spec.Pairs(c.group))
+		c.n = len(c.all())
 		if sum != int64(c.n) {
 			return false
 		}
@@ -192,7 +193,7 @@ func (j *judge) consistent(c *claim) bool {
 	if len(status.NotPassing) > maxListed || status.Cut < 0 || j.namesForeign(status) {
 		return false
 	}
-	return c.match(spec, status)
+	return c.match(status)
 }
 
 // lists is true if the report has an entry about a pair.
@@ -207,14 +208,14 @@ func (c *claim) lists(key string) bool {
 
 // match finds the pairs of the entries about this group and compares their
 // numbers with the counts.
-func (c *claim) match(spec *v1alpha1.ProbeAssignmentSpec, status *v1alpha1.ProbeAssignmentStatus) bool {
+func (c *claim) match(status *v1alpha1.ProbeAssignmentStatus) bool {
 	var counted v1alpha1.PairCounts
 	for i := range status.NotPassing {
 		e := &status.NotPassing[i]
 		if e.Group != c.group.Key {
 			continue
 		}
-		p, ok := findPair(spec, c.group, e.Target)
+		p, ok := c.find(e.Target)
 		switch {
 		case ok && c.lists(p.key), !ok && c.basis == basisCurrent:
 			return false

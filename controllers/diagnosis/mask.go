@@ -13,7 +13,7 @@ import (
 type mask struct {
 	// reason of the Unknown that a bad result becomes.
 	reason string
-	// node that the reason is about.
+	// node, or pod, that the reason is about.
 	node string
 	// began is when the cause set in; zero if that is not known.
 	began time.Time
@@ -77,17 +77,44 @@ func (j *judge) sourceMask(name string, f *NodeFacts, reporter string) mask {
 	return mask{}
 }
 
-// targetMask excuses bad results about an echo pod. That the pod is not Ready
-// excuses nothing: the network that is tested may be why it is not. heard is
-// when the result was last heard: one that is older than the echo pod is about
-// its predecessor.
-func (j *judge) targetMask(p *pair, heard time.Time) mask {
-	if p.echoUID == "" {
+// excuse is what excuses a bad result about a pair.
+func (j *judge) excuse(t *tally, c *claim, b *bad) mask {
+	heard := c.src.report.SeenAt
+	if t.deny {
+		// Whatever a node or a prober is going through, a connection that was
+		// made was made; but not if it was a prober before this one that made it.
+		if !c.src.current {
+			return c.src.distrust()
+		}
+		return j.podMask(b, heard)
+	}
+	if c.src.mask.active() {
+		return c.src.mask
+	}
+	if m := j.sourcePodMask(b, heard); m.active() {
+		return m
+	}
+	return j.targetMask(b, heard)
+}
+
+// targetMask excuses bad results about what is on a node. That an echo pod is
+// not Ready excuses nothing: the network that is tested may be why it is not.
+// heard is when the result was last heard: one that is older than a pod is
+// about its predecessor.
+func (j *judge) targetMask(b *bad, heard time.Time) mask {
+	p := b.pair
+	if p.node == "" {
 		return mask{}
 	}
 	f := j.in.Nodes[p.node]
 	if m := j.nodeMask(p.node, f); m.active() {
+		if b.hidden {
+			m.node = b.target
+		}
 		return m
+	}
+	if p.echoUID == "" {
+		return j.targetPodMask(b, heard)
 	}
 	e := f.Echo
 	m := mask{reason: v1alpha1.ReasonTargetReplaced, node: p.node, down: true}
@@ -97,10 +124,53 @@ func (j *judge) targetMask(p *pair, heard time.Time) mask {
 	case e.UID != p.echoUID:
 		m.began = e.StartedAt
 		return m
-	case j.recent(e.StartedAt), e.StartedAt.After(heard) && !e.StartedAt.After(j.in.Now):
+	case j.recent(e.StartedAt), j.outlived(e.StartedAt, heard):
 		return mask{reason: v1alpha1.ReasonTargetReplaced, node: p.node, began: e.StartedAt}
 	}
 	return mask{}
+}
+
+// podMask excuses bad results of and about workload pods that come or go:
+// policies are not programmed at once, and an address finds a new owner.
+func (j *judge) podMask(b *bad, heard time.Time) mask {
+	if m := j.sourcePodMask(b, heard); m.active() {
+		return m
+	}
+	return j.targetPodMask(b, heard)
+}
+
+func (j *judge) sourcePodMask(b *bad, heard time.Time) mask {
+	if b.pair.pod == nil {
+		return mask{}
+	}
+	return j.workloadMask(mask{reason: v1alpha1.ReasonSourceReplaced, node: b.source}, b.pair.pod.UID, heard)
+}
+
+func (j *judge) targetPodMask(b *bad, heard time.Time) mask {
+	uid := b.pair.targetPod()
+	if uid == "" {
+		return mask{}
+	}
+	return j.workloadMask(mask{reason: v1alpha1.ReasonTargetReplaced, node: b.target}, uid, heard)
+}
+
+// workloadMask is m if a workload pod comes or goes.
+func (j *judge) workloadMask(m mask, uid string, heard time.Time) mask {
+	w := j.in.Pods[uid]
+	switch {
+	case w == nil, w.Terminating:
+		m.down = true
+		return m
+	case j.recent(w.StartedAt), j.outlived(w.StartedAt, heard):
+		m.began = w.StartedAt
+		return m
+	}
+	return mask{}
+}
+
+// outlived is true if a pod started after a result was heard.
+func (j *judge) outlived(started, heard time.Time) bool {
+	return started.After(heard) && !started.After(j.in.Now)
 }
 
 // recent is true within the grace after t. A time that lies further ahead

@@ -5,6 +5,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -34,10 +35,16 @@ func (t *tally) common(sources int) string {
 		return "the only pair fails"
 	case n == 1:
 		return fmt.Sprintf("1 of %d pairs fails", t.counts.Total())
-	case toTarget == n && !f.mesh && n == sources:
+	case toTarget == n && !f.mesh && !f.apart && n == sources:
 		return fmt.Sprintf("from all %d nodes to %s", n, printable(target, maxTarget))
 	case n == int(t.counts.Total()):
 		return fmt.Sprintf("all %d pairs fail", n)
+	}
+	if f.apart {
+		if what := f.apartCommon(n, "failing"); what != "" {
+			return what
+		}
+		return fmt.Sprintf("%d of %d pairs fail", n, t.counts.Total())
 	}
 	var nodes []string
 	for node, pairs := range f.byNode {
@@ -58,6 +65,39 @@ func (t *tally) common(sources int) string {
 		return fmt.Sprintf("all %d failing pairs aim at %s", n, printable(target, maxTarget))
 	}
 	return fmt.Sprintf("%d of %d pairs fail", n, t.counts.Total())
+}
+
+// apartCommon says what n pairs have in common that start in pods or aim at
+// what is on nodes; nothing if that is nothing.
+func (f *involved) apartCommon(n int, which string) string {
+	source, fromSource := most(f.bySource)
+	target, toTarget := most(f.byTarget)
+	from, fromNode := most(f.fromNode)
+	to, toNode := most(f.toNode)
+	var all []string
+	for node, pairs := range f.byNode {
+		if pairs == n {
+			all = append(all, node)
+		}
+	}
+	slices.Sort(all)
+	switch {
+	case fromSource == n && toTarget == n:
+		return ""
+	case fromSource == n:
+		return fmt.Sprintf("all %d %s pairs start at %s", n, which, source)
+	case toTarget == n:
+		return fmt.Sprintf("all %d %s pairs aim at %s", n, which, target)
+	case len(all) == 2:
+		return fmt.Sprintf("all %d %s pairs are between nodes %s and %s", n, which, all[0], all[1])
+	case fromNode == n:
+		return fmt.Sprintf("all %d %s pairs start on node %s", n, which, from)
+	case toNode == n:
+		return fmt.Sprintf("all %d %s pairs aim at node %s", n, which, to)
+	case len(all) == 1:
+		return fmt.Sprintf("all %d %s pairs involve node %s", n, which, all[0])
+	}
+	return ""
 }
 
 // most returns the key with the greatest count, by name among equals.
@@ -87,7 +127,8 @@ func (t *tally) examples(s v1alpha1.State, n int) string {
 		if w.Verdict != "" {
 			b.WriteString(" " + string(w.Verdict))
 		}
-		if n == 1 && w.Evidence != "" {
+		// Who rejected stands in the evidence.
+		if (n == 1 || t.failing.apart && shown == 0) && w.Evidence != "" {
 			b.WriteString(" (" + w.Evidence + ")")
 		}
 		shown++
@@ -103,6 +144,10 @@ func (t *tally) examples(s v1alpha1.State, n int) string {
 
 func (t *tally) degradedMessage() string {
 	n := int(t.counts.Degraded)
+	if t.deny {
+		return cut(fmt.Sprintf("%d of %d pairs %s open now and then, in at least one round in ten: %s", n, t.counts.Total(),
+			plural(n, "is", "are"), t.examples(v1alpha1.StateDegraded, n)), maxMessage)
+	}
 	return cut(fmt.Sprintf("%d of %d pairs %s slow or lossy: %s", n, t.counts.Total(),
 		plural(n, "is", "are"), t.examples(v1alpha1.StateDegraded, n)), maxMessage)
 }
@@ -119,24 +164,36 @@ func (t *tally) unknownMessage() string {
 		why := t.reasons[reason]
 		fmt.Fprintf(&b, "%d %s", why.pairs, reason)
 		if len(why.nodes) > 0 {
-			more := ""
-			if why.more {
-				more = ", …"
-			}
-			b.WriteString(" (" + strings.Join(why.nodes, ", ") + more + ")")
+			b.WriteString(" (" + why.named() + ")")
 		}
 	}
 	if t.counts.Pending > 0 {
 		fmt.Fprintf(&b, ", %d %s", t.counts.Pending, v1alpha1.ReasonPending)
 	}
+	if why := t.reasons[t.mainReason()]; why != nil && why.text != "" {
+		fmt.Fprintf(&b, "; %s→%s: %s", why.source, why.target, why.text)
+	}
 	return cut(b.String(), maxMessage)
 }
 
 func (t *tally) pendingMessage() string {
-	if t.unassigned > 0 {
+	switch {
+	case t.unassigned > 0:
 		return fmt.Sprintf("not yet assigned to %s", plural(t.unassigned, "1 node", "%d nodes"))
+	case t.waiting > 0:
+		return "nothing got through, and the proof that something blocks it is still to come"
 	}
 	return "assigned, and not attempted yet"
+}
+
+func (t *tally) passingMessage() string {
+	switch left := t.leftOutMessage(); {
+	case !t.deny:
+		return left
+	case left != "":
+		return provenMessage + "; " + left
+	}
+	return provenMessage
 }
 
 func (t *tally) leftOutMessage() string {

@@ -16,7 +16,10 @@ const settleTime = 30 * time.Second
 
 // bad is one pair that does not pass, as it is judged.
 type bad struct {
-	source  string
+	// source and target as they are shown, and the nodes that they are on.
+	source, sourceNode, target, targetNode string
+	// hidden is true if only the target's namespace may be shown.
+	hidden  bool
 	pair    *pair
 	state   v1alpha1.State
 	reason  string
@@ -29,8 +32,8 @@ type bad struct {
 // group adds one source's part of a group to the path.
 func (j *judge) group(t *tally, g *plan.Group, src *source) {
 	t.protocol = protocolOf(t, g.Kind)
-	c := j.claimOf(src, g)
-	if c == nil {
+	c := j.claimOf(&j.claim, src, g)
+	if c == nil || t.deny != (c.group.Expect == v1alpha1.ExpectDeny) {
 		j.unassigned(t, g, src)
 		return
 	}
@@ -48,6 +51,7 @@ func (j *judge) group(t *tally, g *plan.Group, src *source) {
 		t.unknown(mask{reason: v1alpha1.ReasonReportInconsistent, node: src.name}, c.n)
 		return
 	}
+	t.fromPods = t.fromPods || c.group.From == v1alpha1.SourcePods
 	rest := c.n
 	for i := range c.listed {
 		j.entry(t, c, &c.listed[i])
@@ -57,7 +61,9 @@ func (j *judge) group(t *tally, g *plan.Group, src *source) {
 		rest -= j.unlisted(t, c)
 	}
 	j.rest(t, c, rest)
-	t.addLatency(c)
+	if !t.deny {
+		t.addLatency(c)
+	}
 }
 
 // unassigned counts what the plan wants of a source and the source does not
@@ -88,17 +94,20 @@ func (t *tally) unattempted(src *source, n int) {
 
 // entry judges one pair that a report lists.
 func (j *judge) entry(t *tally, c *claim, l *listed) {
-	b := bad{
-		source: c.src.name, pair: &l.pair, state: l.entry.State,
-		verdict: l.entry.Verdict, evidence: l.entry.Evidence,
+	b := j.name(t, c, &l.pair)
+	b.state, b.verdict = l.entry.State, l.entry.Verdict
+	if !b.hidden {
+		b.evidence = l.entry.Evidence
 	}
-	m := c.src.mask
-	if !m.active() {
-		m = j.targetMask(&l.pair, c.src.report.SeenAt)
-	}
+	m := j.excuse(t, c, &b)
 	switch {
 	case b.state == v1alpha1.StateFailing:
-		if m.active() && !j.wasFailing(t, c.src.name, l, m) {
+		switch {
+		case t.deny && b.verdict.Denies():
+			// What was denied did not get through.
+			m = mask{reason: v1alpha1.ReasonReportInconsistent, node: c.src.name}
+			b.state, b.reason = v1alpha1.StateUnknown, m.reason
+		case m.active() && !j.wasFailing(t, &b, l.entry, m):
 			b.state, b.reason = v1alpha1.StateUnknown, m.reason
 		}
 	case m.active():
@@ -109,6 +118,12 @@ func (j *judge) entry(t *tally, c *claim, l *listed) {
 	case b.state == v1alpha1.StateUnknown:
 		b.reason = reasonOf(l.entry.Reason)
 		m = mask{reason: b.reason, node: c.src.name}
+		t.explain(&b, b.evidence)
+	case t.deny: // Degraded: now and then it was open, and else it is to be proven
+		if f := j.prove(t, c, &b); !f.proven {
+			j.unproven(t, &b, &f)
+			return
+		}
 	}
 	b.since = j.since(t, &b, l.entry, m)
 	t.add(&b, m)
@@ -118,28 +133,28 @@ func (j *judge) entry(t *tally, c *claim, l *listed) {
 // persisted status decides, so that an excuse never makes a path Failing that
 // was not. Status shows only the worst pairs; for those behind them the
 // prober's own time has to do.
-func (j *judge) wasFailing(t *tally, source string, l *listed, m mask) bool {
+func (j *judge) wasFailing(t *tally, b *bad, e *v1alpha1.PairStatus, m mask) bool {
 	if t.previous == nil || t.previous.Pairs.Failing == 0 {
 		return false
 	}
-	target := l.pair.display(t.protocol)
 	for i := range t.previous.WorstPairs {
 		w := &t.previous.WorstPairs[i]
-		if w.State == v1alpha1.StateFailing && w.Source == source && w.Target == target {
+		if w.State == v1alpha1.StateFailing && w.Source == b.source && w.Target == b.target {
 			return true
 		}
 	}
-	if !t.failedUnseen() || l.entry.Since == nil || m.began.IsZero() {
+	if !t.failedUnseen() || e.Since == nil || m.began.IsZero() {
 		return false
 	}
-	return l.entry.Since.Time.Before(m.began)
+	return e.Since.Time.Before(m.began)
 }
 
 // since is when a pair came into its state: by the prober where it says so
 // and not of the future, by the cause of an excuse, by what was said before.
+// e is nil for a pair that its prober does not list.
 func (j *judge) since(t *tally, b *bad, e *v1alpha1.PairStatus, m mask) time.Time {
 	switch {
-	case b.state != e.State:
+	case e == nil || b.state != e.State:
 		if !m.began.IsZero() && !m.began.After(j.in.Now) {
 			return seconds(m.began)
 		}
@@ -147,10 +162,9 @@ func (j *judge) since(t *tally, b *bad, e *v1alpha1.PairStatus, m mask) time.Tim
 		return seconds(e.Since.Time)
 	}
 	if t.previous != nil {
-		target := b.pair.display(t.protocol)
 		for i := range t.previous.WorstPairs {
 			w := &t.previous.WorstPairs[i]
-			if w.Source == b.source && w.Target == target && w.State == b.state &&
+			if w.Source == b.source && w.Target == b.target && w.State == b.state &&
 				!w.Since.IsZero() && !w.Since.After(j.in.Now) {
 				return seconds(w.Since.Time)
 			}
@@ -179,8 +193,8 @@ func (j *judge) unlisted(t *tally, c *claim) int {
 		return 0
 	}
 	excusable, m := n, c.src.mask
-	if !m.active() {
-		excusable, m = j.excusable(c)
+	if t.deny || !m.active() {
+		excusable, m = j.excusable(t, c)
 	}
 	excusedFailing := min(excusable, int(left.Failing))
 	if t.failedUnseen() {
@@ -189,10 +203,14 @@ func (j *judge) unlisted(t *tally, c *claim) int {
 	excusedDegraded := min(excusable-excusedFailing, int(left.Degraded))
 	t.unknown(m, excusedFailing+excusedDegraded)
 	t.failingUnlisted(c.src.name, int(left.Failing)-excusedFailing)
-	if c.src.trusted() {
-		t.counts.Degraded += left.Degraded - int32(excusedDegraded)
-	} else {
+	switch {
+	case !c.src.trusted():
 		t.unknown(c.src.distrust(), int(left.Degraded)-excusedDegraded)
+	case t.deny:
+		// Which they are is not known, hence nothing proves the rest of them.
+		t.unknown(mask{reason: v1alpha1.ReasonControlUnavailable, node: c.src.name}, int(left.Degraded)-excusedDegraded)
+	default:
+		t.counts.Degraded += left.Degraded - int32(excusedDegraded)
 	}
 	t.unknown(mask{reason: v1alpha1.ReasonProbeFailed, node: c.src.name}, int(left.Unknown))
 	return n
@@ -212,15 +230,17 @@ func (t *tally) failedUnseen() bool {
 	return t.previous.Pairs.Failing > shown
 }
 
-// excusable counts the assigned pairs that are not listed and whose target
-// excuses bad results, with one of the excuses.
-func (j *judge) excusable(c *claim) (int, mask) {
+// excusable counts the assigned pairs that are not listed and that excuse bad
+// results, with one of the excuses.
+func (j *judge) excusable(t *tally, c *claim) (int, mask) {
 	n, why := 0, mask{}
-	for _, p := range assignedPairs(&c.src.report.Assignment.Spec, c.group) {
-		if c.lists(p.key) {
+	pairs := c.all()
+	for i := range pairs {
+		if c.lists(pairs[i].key) {
 			continue
 		}
-		if m := j.targetMask(&p, c.src.report.SeenAt); m.active() {
+		b := j.name(t, c, &pairs[i])
+		if m := j.excuse(t, c, &b); m.active() {
 			n, why = n+1, m
 		}
 	}
@@ -234,7 +254,7 @@ func (j *judge) rest(t *tally, c *claim, n int) {
 	case !c.src.trusted():
 		t.unknown(c.src.distrust(), n)
 	case c.basis == basisCurrent:
-		t.counts.Passing += c.said.Pairs.Passing
+		j.good(t, c, c.said.Pairs.Passing)
 		t.counts.Pending += c.said.Pairs.Pending
 		t.settling = t.settling || !settled && c.said.Pairs.Pending > 0
 	case settled:
@@ -243,10 +263,18 @@ func (j *judge) rest(t *tally, c *claim, n int) {
 		// Until the prober reports on the new pairs, those that are not known
 		// to be bad count as they did.
 		passing := min(int32(n), c.said.Pairs.Passing)
-		t.counts.Passing += passing
+		j.good(t, c, passing)
 		t.counts.Pending += int32(n) - passing
 		t.settling = true
 	}
+}
+
+// good counts n of the pairs that are not listed, which pass at their prober.
+func (j *judge) good(t *tally, c *claim, n int32) {
+	if t.deny {
+		n = j.provenOf(t, c, n)
+	}
+	t.counts.Passing += n
 }
 
 // settling is true while the prober may still be taking up a changed set of

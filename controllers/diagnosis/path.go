@@ -4,6 +4,8 @@
 package diagnosis
 
 import (
+	"cmp"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -17,9 +19,18 @@ type finding struct {
 }
 
 // path judges one path.
-func (j *judge) path(name string) *tally {
-	r := j.resolved(name)
-	t := &tally{previous: j.previous(name), status: v1alpha1.PathStatus{Name: name}}
+func (j *judge) path(spec *v1alpha1.Path) *tally {
+	r := j.resolved(spec.Name)
+	t := &tally{
+		previous: j.previous(spec.Name), status: v1alpha1.PathStatus{Name: spec.Name},
+		deny: spec.Expect == v1alpha1.ExpectDeny,
+	}
+	if r != nil && j.in.Check.Namespace != j.in.Settings.Namespace {
+		t.undisclosed = r.Undisclosed
+	}
+	if to := spec.To.Service; to != nil {
+		t.service = cmp.Or(to.Namespace, j.in.Check.Namespace)
+	}
 	f := j.find(t, r)
 	t.status.Accepted = r != nil && r.Accepted
 	t.status.State, t.status.Reason, t.status.Message = f.state, f.reason, printable(f.message, maxMessage)
@@ -49,6 +60,7 @@ func (j *judge) find(t *tally, r *plan.ResolvedPath) finding {
 	for _, g := range r.Groups {
 		t.several = t.several || g.Kind != r.Groups[0].Kind
 	}
+	t.proofs = proofs{groups: r.Proofs}
 	sources := 0
 	for _, g := range r.Groups {
 		sources = max(sources, len(g.Sources))
@@ -59,16 +71,23 @@ func (j *judge) find(t *tally, r *plan.ResolvedPath) finding {
 	return j.keep(t, t.find(sources))
 }
 
-// find says what the counted pairs make of the path.
+// find says what the counted pairs make of the path. A Deny is proven only if
+// that of each of its pairs is.
 func (t *tally) find(sources int) finding {
 	c := t.counts
 	switch {
+	case c.Failing > 0 && t.deny:
+		return finding{v1alpha1.StateFailing, "", t.openMessage()}
 	case c.Failing > 0:
 		return finding{v1alpha1.StateFailing, "", t.failingMessage(sources)}
+	case c.Unknown > 0 && t.deny:
+		return finding{v1alpha1.StateUnknown, t.mainReason(), t.unprovenMessage()}
+	case c.Pending > 0 && t.deny:
+		return finding{v1alpha1.StatePending, v1alpha1.ReasonPending, t.pendingMessage()}
 	case c.Degraded > 0:
 		return finding{v1alpha1.StateDegraded, "", t.degradedMessage()}
 	case c.Passing > 0:
-		return finding{v1alpha1.StatePassing, "", t.leftOutMessage()}
+		return finding{v1alpha1.StatePassing, "", t.passingMessage()}
 	case c.Unknown > 0:
 		return finding{v1alpha1.StateUnknown, t.mainReason(), t.unknownMessage()}
 	}
@@ -80,6 +99,9 @@ func (t *tally) find(sources int) finding {
 func (j *judge) keep(t *tally, f finding) finding {
 	p := t.previous
 	if !t.settling || p == nil || f.state != v1alpha1.StatePending && f.state != v1alpha1.StateUnknown {
+		return f
+	}
+	if t.deny && f.state == v1alpha1.StateUnknown {
 		return f
 	}
 	if !known(p.State) || j.in.Previous.ObservedGeneration != j.in.Check.Generation {

@@ -25,12 +25,13 @@ type judge struct {
 	silent map[string]bool
 	// deadline is Summary.Deadline as far as known.
 	deadline time.Time
-	// claim is reused from source to source.
-	claim claim
+	// claim is reused from source to source, proof from proof to proof.
+	claim, proof claim
 }
 
 // Summarize says what the paths of one check are. It needs time in proportion
-// to the sources of the check's groups and to the pairs that do not pass.
+// to the sources of the check's groups, to the pairs that do not pass and to
+// those of Deny paths.
 func Summarize(in Input) Summary {
 	j := &judge{
 		in: &in, grace: in.Settings.Grace,
@@ -43,7 +44,7 @@ func Summarize(in Input) Summary {
 	}
 	paths := make([]*tally, len(in.Check.Spec.Paths))
 	for i := range in.Check.Spec.Paths {
-		paths[i] = j.path(in.Check.Spec.Paths[i].Name)
+		paths[i] = j.path(&in.Check.Spec.Paths[i])
 	}
 	shareWorst(paths)
 	out := Summary{Paths: make([]v1alpha1.PathStatus, len(paths))}

@@ -18,6 +18,18 @@ type tally struct {
 	previous *v1alpha1.PathStatus
 	status   v1alpha1.PathStatus
 	counts   v1alpha1.PairCounts
+	// deny is true for a path that must be blocked; proofs are then what
+	// proves that it is.
+	deny   bool
+	proofs proofs
+	// undisclosed are the namespaces of targets of which the check is not
+	// shown more than their name; service is the namespace of to.service.
+	undisclosed []string
+	service     string
+	// fromPods is true if probes start in workload pods.
+	fromPods bool
+	// waiting counts pairs whose proof may still come.
+	waiting int
 	// several is true if the path has groups of several kinds; protocol is
 	// then that of the group at hand.
 	several  bool
@@ -39,16 +51,20 @@ type because struct {
 	pairs int
 	nodes []string
 	more  bool
+	// text says more of one of the pairs; source and target are that pair's.
+	text, source, target string
 }
 
 // involved says what the failing pairs have in common. Those that a report
-// had no room for are known by their source only.
+// had no room for are known by their source's node only.
 type involved struct {
-	// bySource and byTarget count failing pairs by node name; a target that
-	// is no node goes by what is dialled.
-	bySource, byTarget, byNode map[string]int
-	// mesh is true if the targets are nodes.
-	mesh bool
+	// bySource and byTarget count failing pairs by what is shown of them; a
+	// mesh target goes by its node. fromNode, toNode and byNode count them by
+	// the nodes they start at, aim at, and involve.
+	bySource, byTarget, fromNode, toNode, byNode map[string]int
+	// mesh is true if the targets are echo pods; apart if sources or targets
+	// are not nodes themselves and yet are on some.
+	mesh, apart bool
 }
 
 // unknown counts n pairs that are Unknown for one reason.
@@ -57,14 +73,7 @@ func (t *tally) unknown(m mask, n int) {
 		return
 	}
 	t.counts.Unknown += int32(n)
-	if t.reasons == nil {
-		t.reasons = map[string]*because{}
-	}
-	b := t.reasons[m.reason]
-	if b == nil {
-		b = &because{}
-		t.reasons[m.reason] = b
-	}
+	b := t.because(m.reason)
 	b.pairs += n
 	switch {
 	case m.node == "" || slices.Contains(b.nodes, m.node):
@@ -72,6 +81,32 @@ func (t *tally) unknown(m mask, n int) {
 		b.nodes = append(b.nodes, m.node)
 	default:
 		b.more = true
+	}
+}
+
+func (t *tally) because(reason string) *because {
+	if t.reasons == nil {
+		t.reasons = map[string]*because{}
+	}
+	b := t.reasons[reason]
+	if b == nil {
+		b = &because{}
+		t.reasons[reason] = b
+	}
+	return b
+}
+
+// explain keeps what is said of the first of the pairs that are Unknown for
+// one reason, by their names.
+func (t *tally) explain(b *bad, text string) {
+	if text == "" {
+		return
+	}
+	text = printable(text, maxEvidence)
+	why := t.because(b.reason)
+	first := why.text == "" || cmp.Or(cmp.Compare(b.source, why.source), cmp.Compare(b.target, why.target), cmp.Compare(text, why.text)) < 0
+	if first {
+		why.text, why.source, why.target = text, b.source, b.target
 	}
 }
 
@@ -89,35 +124,48 @@ func (t *tally) add(b *bad, m mask) {
 	t.addWorst(b)
 }
 
-// failingUnlisted counts failing pairs that the report had no room for.
-func (t *tally) failingUnlisted(source string, n int) {
+// failingUnlisted counts failing pairs that the report of a node had no room
+// for.
+func (t *tally) failingUnlisted(node string, n int) {
 	if n <= 0 {
 		return
 	}
 	t.counts.Failing += int32(n)
-	t.failing.init()
-	t.failing.bySource[source] += n
-	t.failing.byNode[source] += n
+	f := &t.failing
+	f.init()
+	if !t.fromPods {
+		f.bySource[node] += n
+	}
+	f.apart = f.apart || t.fromPods
+	f.fromNode[node] += n
+	f.byNode[node] += n
 }
 
 func (f *involved) init() {
 	if f.bySource == nil {
-		f.bySource, f.byTarget, f.byNode = map[string]int{}, map[string]int{}, map[string]int{}
+		f.bySource, f.byTarget = map[string]int{}, map[string]int{}
+		f.fromNode, f.toNode, f.byNode = map[string]int{}, map[string]int{}, map[string]int{}
 	}
 }
 
 func (f *involved) add(b *bad) {
 	f.init()
 	f.bySource[b.source]++
-	f.byNode[b.source]++
-	if b.pair.node == "" {
-		f.byTarget[b.pair.key]++
-		return
+	f.fromNode[b.sourceNode]++
+	f.byNode[b.sourceNode]++
+	onNode, mesh := b.targetNode != "", b.pair.target == nil && b.targetNode != ""
+	f.mesh = f.mesh || mesh
+	f.apart = f.apart || b.pair.pod != nil || onNode && !mesh
+	if mesh {
+		f.byTarget[b.targetNode]++
+	} else {
+		f.byTarget[b.target]++
 	}
-	f.mesh = true
-	f.byTarget[b.pair.node]++
-	if b.pair.node != b.source {
-		f.byNode[b.pair.node]++
+	if onNode {
+		f.toNode[b.targetNode]++
+	}
+	if onNode && b.targetNode != b.sourceNode {
+		f.byNode[b.targetNode]++
 	}
 }
 

@@ -24,6 +24,8 @@ type worst struct {
 	rank, strength int
 	since          time.Time
 	show           v1alpha1.WorstPair
+	// key tells pairs apart that are shown alike.
+	key string
 }
 
 // rankOf orders states, the worst first.
@@ -61,14 +63,14 @@ func compareWorst(a, b *worst) int {
 	if c := cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.strength, b.strength), a.since.Compare(b.since)); c != 0 {
 		return c
 	}
-	return cmp.Or(cmp.Compare(a.show.Source, b.show.Source), cmp.Compare(a.show.Target, b.show.Target))
+	return cmp.Or(cmp.Compare(a.show.Source, b.show.Source), cmp.Compare(a.show.Target, b.show.Target), cmp.Compare(a.key, b.key))
 }
 
 // addWorst keeps a pair if it is among the worst so far.
 func (t *tally) addWorst(b *bad) {
 	verdict := verdictOf(b.verdict)
-	w := worst{rank: rankOf(b.state), strength: strengthOf(verdict), since: b.since}
-	w.show.Source, w.show.Target, w.show.TargetNode = b.source, b.pair.display(t.protocol), b.pair.node
+	w := worst{rank: rankOf(b.state), strength: strengthOf(verdict), since: b.since, key: b.pair.key}
+	w.show.Source, w.show.SourceNode, w.show.Target, w.show.TargetNode = b.source, b.sourceNode, b.target, b.targetNode
 	at := len(t.worst)
 	for at > 0 && compareWorst(&w, &t.worst[at-1]) < 0 {
 		at--
