@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -39,6 +38,10 @@ type agent struct {
 	log        logr.Logger
 	clock      clock.PassiveClock
 
+	can      abilities
+	spaces   namespaces // nil where none can be entered
+	canaries *canaries
+
 	metrics   *metrics
 	tracker   *track.Tracker
 	scheduler *schedule.Scheduler
@@ -48,6 +51,7 @@ type agent struct {
 	seen    bool
 	spec    *v1alpha1.ProbeAssignmentSpec
 	batches map[probe.Kind]probe.Batch // nil for those that could not be made
+	sourced map[probe.Kind]*sourcedBatch
 }
 
 // assigned takes in the node's assignment, nil when there is none.
@@ -68,6 +72,7 @@ func (a *agent) assigned(obj *v1alpha1.ProbeAssignment) {
 		return
 	}
 	a.spec = &obj.Spec
+	a.enter(a.spec)
 	a.tracker.Update(a.spec, seed, a.clock.Now())
 	groups, paths, settle := a.groups(a.spec)
 	a.metrics.keep(paths)
@@ -84,11 +89,25 @@ func (a *agent) withdraw() {
 	}
 	a.spec = nil
 	a.scheduler.Update(nil)
+	a.enter(&v1alpha1.ProbeAssignmentSpec{})
 	a.tracker.Update(&v1alpha1.ProbeAssignmentSpec{}, nil, a.clock.Now())
 	a.metrics.keep(nil)
 	a.metrics.pairs.Set(0)
 	a.reporter.Withdrawn()
 	a.log.Info("no assignment any more")
+}
+
+// enter holds the namespaces of the pods of an assignment and no others.
+func (a *agent) enter(spec *v1alpha1.ProbeAssignmentSpec) {
+	if a.spaces == nil {
+		return
+	}
+	a.spaces.Update(podsOf(spec))
+	stay := make(map[string]struct{}, len(spec.Pods))
+	for i := range spec.Pods {
+		stay[spec.Pods[i].UID] = struct{}{}
+	}
+	a.canaries.keep(stay)
 }
 
 // groups returns what to schedule, the paths that are in it, and within what
@@ -99,9 +118,13 @@ func (a *agent) groups(spec *v1alpha1.ProbeAssignmentSpec) ([]schedule.Group, ma
 	settle := time.Duration(0)
 	for i := range spec.Groups {
 		pg := &spec.Groups[i]
-		key := pathOf(pg.Key)
-		paths[key] = struct{}{}
-		g := a.group(spec, pg, a.metrics.path(key))
+		var path *pathMetrics // nil for a proof, which is no probe of the path
+		if !pg.Kind.Proves() {
+			key := pathOf(pg.Key)
+			paths[key] = struct{}{}
+			path = a.metrics.path(key)
+		}
+		g := a.group(spec, pg, path)
 		settle = max(settle, min(g.Interval, settleWithin)+g.Timeout)
 		groups = append(groups, g)
 	}
@@ -113,8 +136,8 @@ func (a *agent) group(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGrou
 		Key: pg.Key, Content: v1alpha1.ContentHash(pg.Hash),
 		Interval: min(max(pg.Interval.Duration, minInterval), maxInterval),
 		Window:   min(int(pg.Window), len(pg.Members)), PerRound: int(pg.PerRound),
-		Probe: a.probe(probe.Kind(pg.Kind)), Batch: a.batch(probe.Kind(pg.Kind)),
 	}
+	g.Probe, g.Batch = a.method(pg)
 	g.Timeout = min(max(pg.Timeout.Duration, minTimeout), maxTimeout, g.Interval)
 	if pg.MaxLatency != nil {
 		g.MaxLatency = pg.MaxLatency.Duration
@@ -122,26 +145,60 @@ func (a *agent) group(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGrou
 	template := a.target(pg, g.Timeout)
 	for _, p := range spec.Pairs(pg) {
 		target := template
-		target.Addr, target.EchoUID = p.Addr, p.EchoUID
+		target.Addr, target.EchoUID, target.Source = p.Addr, p.EchoUID, p.SourceIP
+		if o := a.origin(pg, &p); o != nil {
+			target.Entry = o
+		}
 		tracked := a.tracker.Pair(pg.Key, p.Key)
 		if tracked == nil {
 			continue // the key of the group is there twice
 		}
 		g.Pairs = append(g.Pairs, schedule.Pair{
 			Key: p.Key, Member: p.Member, EveryRound: tracked.EveryRound(), Target: target,
-			Recorder: &recorder{metrics: a.metrics, path: path, kind: probe.Kind(pg.Kind), pair: tracked},
+			Recorder: a.recorder(pg, path, tracked, p.Key),
 		})
 	}
 	return g
 }
 
-// probe returns what makes probes of a kind; for an unknown one, what says
-// that this prober cannot.
+// method returns what makes the probes of a group; where this prober cannot,
+// what says so.
+func (a *agent) method(pg *v1alpha1.ProbeGroup) (probe.Func, probe.Batch) {
+	if why := a.can.unsupported(pg); why != "" {
+		return unsupported(why), nil
+	}
+	kind := probe.Kind(pg.Kind)
+	switch pg.Kind {
+	case v1alpha1.ProbeListener:
+		return a.probeListener, nil
+	case v1alpha1.ProbeHostControl:
+		return a.probeHostControl, nil
+	case v1alpha1.ProbeWire:
+		kind = probe.MeshTCP
+	}
+	f, batch := a.probe(kind), a.batch(kind)
+	if pg.From == v1alpha1.SourceProber {
+		return f, batch
+	}
+	f = sourced(f)
+	if batch == nil {
+		return f, nil
+	}
+	if a.sourced[kind] == nil {
+		a.sourced[kind] = &sourcedBatch{inner: batch, one: f}
+	}
+	return f, a.sourced[kind]
+}
+
+// probe returns what makes one probe of a kind.
 func (a *agent) probe(kind probe.Kind) probe.Func {
 	if f := a.probes[kind].Probe; f != nil {
 		return f
 	}
-	evidence := fmt.Sprintf("this prober knows no probes of kind %.32q: upgrade it", string(kind))
+	return unsupported(fmt.Sprintf("this prober knows no probes of kind %.32q: upgrade it", string(kind)))
+}
+
+func unsupported(evidence string) probe.Func {
 	return func(context.Context, probe.Target) probe.Result {
 		return probe.Result{Verdict: probe.Unsupported, Evidence: evidence}
 	}
@@ -165,9 +222,45 @@ func (a *agent) batch(kind probe.Kind) probe.Batch {
 	return batch
 }
 
+// origin returns where the probes of a pair start; nil for the prober itself.
+func (a *agent) origin(pg *v1alpha1.ProbeGroup, p *v1alpha1.Pair) *origin {
+	proves := pg.Kind == v1alpha1.ProbeListener || pg.Kind == v1alpha1.ProbeHostControl
+	if a.spaces == nil || pg.From == v1alpha1.SourceProber && !proves {
+		return nil
+	}
+	o := &origin{spaces: a.spaces, deny: pg.Expect == v1alpha1.ExpectDeny, layer7: pg.Kind == v1alpha1.ProbeHTTP}
+	if proves {
+		switch {
+		case p.Target != nil:
+			o.protocol = p.Target.Protocol
+		case pg.Host != nil:
+			o.protocol = pg.Host.Protocol
+		}
+	}
+	if pg.Kind == v1alpha1.ProbeListener && p.Target != nil {
+		o.listener = p.Target.UID
+	}
+	if p.Source == nil {
+		return o
+	}
+	o.uid = p.Source.UID
+	switch pg.Kind {
+	case v1alpha1.ProbeTCP, v1alpha1.ProbeTCPHalfOpen, v1alpha1.ProbeHTTP:
+		o.canary = a.canaries.of(canaryKey{o.uid, p.SourceIP.Is4()})
+	}
+	return o
+}
+
 // target is what all probes of a group have in common.
 func (a *agent) target(pg *v1alpha1.ProbeGroup, timeout time.Duration) probe.Target {
-	t := probe.Target{Timeout: timeout}
+	t := probe.Target{
+		Timeout: timeout,
+		// What must be silent is proven to answer others.
+		SilenceDenies: pg.Kind == v1alpha1.ProbeUDP && pg.Expect == v1alpha1.ExpectDeny,
+	}
+	if h := pg.Host; h != nil && h.Port > 0 && h.Port <= 65535 {
+		t.Host = probe.HostName{Name: h.Hostname, Port: uint16(h.Port)}
+	}
 	if pg.Kind == v1alpha1.ProbeHTTP {
 		t.HTTP = probe.HTTPRequest{Method: string(v1alpha1.HTTPGet), Path: "/"}
 		if h := pg.HTTP; h != nil {
@@ -190,29 +283,4 @@ func or(s, fallback string) string {
 		return fallback
 	}
 	return s
-}
-
-// pathOf takes a group's key apart: namespace, check, path and kind.
-func pathOf(key string) pathKey {
-	parts := strings.SplitN(key, "/", 4)
-	for len(parts) < 3 {
-		parts = append(parts, "")
-	}
-	return pathKey{namespace: parts[0], check: parts[1], path: parts[2]}
-}
-
-// recorder takes the outcomes of one pair.
-type recorder struct {
-	metrics *metrics
-	path    *pathMetrics
-	kind    probe.Kind
-	pair    *track.Pair
-}
-
-// Record implements schedule.Recorder.
-func (r *recorder) Record(o *schedule.Outcome) bool {
-	r.metrics.record(r.path, r.kind, o)
-	return r.pair.Observe(track.Observation{
-		Verdict: v1alpha1.Verdict(o.Verdict), Latency: o.Latency, Timed: o.Timed, Evidence: o.Evidence,
-	}, o.At)
 }

@@ -19,16 +19,20 @@ import (
 const (
 	// maxVerdicts is how many verdicts one path has series of; the others
 	// share one. With the three of its latency that makes eight series.
-	maxVerdicts  = 4
-	otherVerdict = "Other"
+	maxVerdicts = 4
+	// maxProofVerdicts is the same for all proofs together.
+	maxProofVerdicts = 8
+	otherVerdict     = "Other"
 	// maxPhases bounds the pairs of kind and phase.
-	maxPhases = 9
+	maxPhases = 12
 )
 
 // metrics are all that the prober exports: at most 200 series, and 8 for each
 // path in its assignment.
 type metrics struct {
 	registry *prometheus.Registry
+	// held returns how many network namespaces are open; set before it serves.
+	held func() int
 
 	probes       *prometheus.CounterVec
 	phases       *prometheus.HistogramVec
@@ -39,10 +43,13 @@ type metrics struct {
 	unmeasured   prometheus.Counter
 	skipped      prometheus.Counter
 	pairs        prometheus.Gauge
+	level        *prometheus.GaugeVec
+	proofs       *prometheus.CounterVec
 
 	mu        sync.Mutex
 	paths     map[pathKey]*pathMetrics
 	phaseKeys map[phaseKey]prometheus.Observer
+	proven    verdictCounts
 }
 
 type pathKey struct{ namespace, check, path string }
@@ -56,6 +63,7 @@ func newMetrics() *metrics {
 	path := []string{"check_namespace", "check", "path"}
 	m := &metrics{
 		registry:  prometheus.NewRegistry(),
+		held:      func() int { return 0 },
 		paths:     map[pathKey]*pathMetrics{},
 		phaseKeys: map[phaseKey]prometheus.Observer{},
 		probes: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -65,7 +73,7 @@ func newMetrics() *metrics {
 		phases: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "netladder_probe_duration_seconds",
 			Help:    "Duration of the phases of successful probes by kind.",
-			Buckets: []float64{50e-6, 150e-6, 500e-6, 1.5e-3, 5e-3, 15e-3, 50e-3, 150e-3, 500e-3, 1.5, 5},
+			Buckets: []float64{50e-6, 150e-6, 500e-6, 2e-3, 10e-3, 50e-3, 250e-3, 1, 5},
 		}, []string{"kind", "phase"}),
 		pathDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:                            "netladder_path_probe_duration_seconds",
@@ -93,9 +101,20 @@ func newMetrics() *metrics {
 		pairs: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "netladder_prober_assigned_pairs", Help: "Pairs in the prober's assignment.",
 		}),
+		level: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "netladder_prober_level_info", Help: "1 for the level of the prober.",
+		}, []string{"level"}),
+		proofs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "netladder_prober_proofs_total",
+			Help: "Probes that prove what a blocked path means, by verdict; Other stands for the verdicts beyond the first eight.",
+		}, []string{"verdict"}),
 	}
+	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "netladder_prober_held_namespaces", Help: "Network namespaces that the prober keeps open.",
+	}, func() float64 { return float64(m.held()) })
 	m.registry.MustRegister(
 		m.probes, m.phases, m.pathDuration, m.reportErrors, m.lastReport, m.lag, m.unmeasured, m.skipped, m.pairs,
+		held, m.level, m.proofs,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()),
 		collectors.NewBuildInfoCollector(),
@@ -114,6 +133,14 @@ func (m *metrics) Reported(at time.Time) { m.lastReport.Set(float64(at.Unix())) 
 
 // ReportFailed implements report.Observer.
 func (m *metrics) ReportFailed() { m.reportErrors.Inc() }
+
+// setLevel says what level the prober has.
+func (m *metrics) setLevel(l v1alpha1.Level) {
+	if l == "" {
+		l = v1alpha1.LevelRestricted
+	}
+	m.level.WithLabelValues(string(l)).Set(1)
+}
 
 // path returns the series of a path, which exist until setPaths leaves it out.
 func (m *metrics) path(k pathKey) *pathMetrics {
@@ -152,12 +179,16 @@ func (m *metrics) phase(k phaseKey) prometheus.Observer {
 	return o
 }
 
-// record counts one outcome.
+// record counts one outcome, of a probe of a path or, without one, of a proof.
 func (m *metrics) record(p *pathMetrics, kind probe.Kind, o *schedule.Outcome) {
-	p.count(v1alpha1.Verdict(o.Verdict))
 	if o.Verdict == probe.Unmeasured {
 		m.unmeasured.Inc()
 	}
+	if p == nil {
+		m.prove(v1alpha1.Verdict(o.Verdict))
+		return
+	}
+	p.count(v1alpha1.Verdict(o.Verdict))
 	if !o.Timed {
 		return
 	}
@@ -169,6 +200,12 @@ func (m *metrics) record(p *pathMetrics, kind probe.Kind, o *schedule.Outcome) {
 	}
 }
 
+func (m *metrics) prove(v v1alpha1.Verdict) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.proven.count(v, maxProofVerdicts, func(label string) prometheus.Counter { return m.proofs.WithLabelValues(label) })
+}
+
 // pathMetrics are the series of one path.
 type pathMetrics struct {
 	metrics  *metrics
@@ -177,12 +214,7 @@ type pathMetrics struct {
 
 	mu      sync.Mutex
 	removed bool
-	counts  []verdictCount
-}
-
-type verdictCount struct {
-	verdict v1alpha1.Verdict
-	counter prometheus.Counter
+	counts  verdictCounts
 }
 
 func (p *pathMetrics) count(v v1alpha1.Verdict) {
@@ -191,29 +223,9 @@ func (p *pathMetrics) count(v v1alpha1.Verdict) {
 	if p.removed {
 		return
 	}
-	if c := p.find(v); c != nil {
-		c.Inc()
-		return
-	}
-	if len(p.counts) >= maxVerdicts || !slices.Contains(v1alpha1.Verdicts(), v) {
-		v = otherVerdict
-		if c := p.find(v); c != nil {
-			c.Inc()
-			return
-		}
-	}
-	c := p.metrics.probes.WithLabelValues(p.key.namespace, p.key.check, p.key.path, string(v))
-	p.counts = append(p.counts, verdictCount{v, c})
-	c.Inc()
-}
-
-func (p *pathMetrics) find(v v1alpha1.Verdict) prometheus.Counter {
-	for i := range p.counts {
-		if p.counts[i].verdict == v {
-			return p.counts[i].counter
-		}
-	}
-	return nil
+	p.counts.count(v, maxVerdicts, func(label string) prometheus.Counter {
+		return p.metrics.probes.WithLabelValues(p.key.namespace, p.key.check, p.key.path, label)
+	})
 }
 
 func (p *pathMetrics) remove() {
@@ -225,4 +237,39 @@ func (p *pathMetrics) remove() {
 		m.probes.DeleteLabelValues(k.namespace, k.check, k.path, string(c.verdict))
 	}
 	m.pathDuration.DeleteLabelValues(k.namespace, k.check, k.path)
+}
+
+// verdictCounts are the series of the first few verdicts that came, and one
+// for all others.
+type verdictCounts []verdictCount
+
+type verdictCount struct {
+	verdict v1alpha1.Verdict
+	counter prometheus.Counter
+}
+
+func (c *verdictCounts) count(v v1alpha1.Verdict, limit int, create func(label string) prometheus.Counter) {
+	if known := c.find(v); known != nil {
+		known.Inc()
+		return
+	}
+	if len(*c) >= limit || !slices.Contains(v1alpha1.Verdicts(), v) {
+		v = otherVerdict
+		if known := c.find(v); known != nil {
+			known.Inc()
+			return
+		}
+	}
+	counter := create(string(v))
+	*c = append(*c, verdictCount{v, counter})
+	counter.Inc()
+}
+
+func (c verdictCounts) find(v v1alpha1.Verdict) prometheus.Counter {
+	for i := range c {
+		if c[i].verdict == v {
+			return c[i].counter
+		}
+	}
+	return nil
 }

@@ -16,7 +16,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
+	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/prober/apiaccess"
+	"github.com/netladder/netladder/prober/netns"
 	"github.com/netladder/netladder/prober/probe"
 	"github.com/netladder/netladder/prober/report"
 	"github.com/netladder/netladder/prober/schedule"
@@ -38,6 +40,11 @@ type Options struct {
 	// ResolvConf is the path of the resolver configuration for DNS probes;
 	// empty means the system's.
 	ResolvConf string
+	// Level says what the prober may do; empty means Restricted.
+	Level v1alpha1.Level
+	// ProcRoot is where the proc filesystem of the node's PID namespace is
+	// mounted; empty means /proc. Only level Full reads it.
+	ProcRoot string
 	// ReportMinInterval between two reports; default 1 s.
 	ReportMinInterval time.Duration
 	// Probes is the table of what can be probed, usually probe.Kinds().
@@ -66,6 +73,8 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	a := newAgent(o, client)
+	a.setLevel(o)
+	defer a.release()
 	servers, err := listen(ctx, o, a)
 	if err != nil {
 		return err
@@ -76,7 +85,9 @@ func Run(ctx context.Context, o Options) error {
 func newAgent(o Options, writer report.Writer) *agent {
 	m := newMetrics()
 	a := &agent{
-		podUID: o.PodUID, resolvConf: o.ResolvConf, probes: o.Probes, batches: map[probe.Kind]probe.Batch{}, log: o.Log, clock: clock.RealClock{}, metrics: m,
+		podUID: o.PodUID, resolvConf: o.ResolvConf, probes: o.Probes, log: o.Log, clock: clock.RealClock{}, metrics: m,
+		batches: map[probe.Kind]probe.Batch{}, sourced: map[probe.Kind]*sourcedBatch{},
+		can: abilitiesOf(v1alpha1.LevelRestricted, 0), canaries: newCanaries(clock.RealClock{}),
 		scheduler: schedule.New(schedule.Options{Seed: o.NodeName, Observer: m}),
 	}
 	a.tracker = track.New(func(c track.Change) { a.reporter.Changed(c) })
@@ -84,6 +95,40 @@ func newAgent(o Options, writer report.Writer) *agent {
 		PodUID: o.PodUID, MinInterval: o.ReportMinInterval, Source: a.tracker, Writer: writer, Observer: m, Log: o.Log,
 	})
 	return a
+}
+
+// setLevel gives the agent what its level allows. What is missing for it is
+// told in the log now, and as Unsupported of each path that needs it.
+func (a *agent) setLevel(o Options) {
+	a.metrics.setLevel(o.Level)
+	if o.Level != v1alpha1.LevelFull {
+		return
+	}
+	caps, err := effectiveCapabilities()
+	if err != nil {
+		a.log.Error(err, "as if there were none")
+	}
+	a.can = abilitiesOf(o.Level, caps)
+	a.can.log(a.log, caps)
+	if !a.can.enter {
+		return
+	}
+	spaces, err := netns.New(netns.Options{ProcRoot: o.ProcRoot, Log: a.log.WithName("netns")})
+	if err != nil {
+		a.log.Error(err, "no probe from pods or nodes, no proof of a Deny")
+		a.can.enter, a.can.lack = false, "this prober cannot enter network namespaces: "+err.Error()
+		return
+	}
+	a.spaces = registry{spaces}
+	a.metrics.held = a.spaces.Held
+}
+
+// release lets go of all network namespaces.
+func (a *agent) release() {
+	a.canaries.close()
+	if a.spaces != nil {
+		a.spaces.Close()
+	}
 }
 
 // run returns when ctx ended, or a server failed, and everything has ended.
