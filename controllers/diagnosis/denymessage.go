@@ -100,11 +100,11 @@ func (j *judge) targetOf(t *tally, p *pair) string {
 	switch {
 	case uid == "":
 		return printable(p.aim(), maxTarget)
-	case w == nil && len(t.undisclosed) > 0:
+	case w == nil && t.foreign:
 		return goneTarget
 	case w == nil:
 		return "the pod at " + printable(p.aim(), maxTarget)
-	case t.hides(w.Namespace):
+	case j.hides(t, w.Namespace):
 		return "a pod of namespace " + w.Namespace
 	}
 	return "pod " + j.podName(w.Namespace, w.Name)

@@ -91,21 +91,21 @@ func (j *judge) podName(namespace, name string) string {
 // hidden says what is shown instead of a target that the check must not learn
 // more of than its namespace.
 func (j *judge) hidden(t *tally, p *pair) (instead string, hidden bool) {
-	if len(t.undisclosed) == 0 || p.target == nil && p.node != "" {
+	if !t.foreign || p.target == nil && p.node != "" {
 		return "", false
 	}
 	uid := p.targetPod()
 	if uid == "" {
-		return "namespace " + t.service, t.hides(t.service)
+		return "namespace " + t.service, j.hides(t, t.service)
 	}
 	if w := j.in.Pods[uid]; w != nil {
-		return "namespace " + w.Namespace, t.hides(w.Namespace)
+		return "namespace " + w.Namespace, j.hides(t, w.Namespace)
 	}
 	// Which namespace it was in is not known any more.
 	return goneTarget, true
 }
 
 // hides is true for a namespace that does not disclose to the check's.
-func (t *tally) hides(namespace string) bool {
-	return namespace != "" && slices.Contains(t.undisclosed, namespace)
+func (j *judge) hides(t *tally, namespace string) bool {
+	return t.foreign && namespace != "" && namespace != j.in.Check.Namespace && !j.in.Disclosing[namespace]
 }

@@ -25,12 +25,14 @@ func (j *judge) path(spec *v1alpha1.Path) *tally {
 		previous: j.previous(spec.Name), status: v1alpha1.PathStatus{Name: spec.Name},
 		deny: spec.Expect == v1alpha1.ExpectDeny,
 	}
-	if r != nil && j.in.Check.Namespace != j.in.Settings.Namespace {
+	if r != nil {
 		t.undisclosed = r.Undisclosed
 	}
 	if to := spec.To.Service; to != nil {
 		t.service = cmp.Or(to.Namespace, j.in.Check.Namespace)
 	}
+	own := spec.To.Pods != nil && spec.To.Pods.NamespaceSelector == nil
+	t.foreign = !own && j.in.Check.Namespace != j.in.Settings.Namespace
 	f := j.find(t, r)
 	t.status.Accepted = r != nil && r.Accepted
 	t.status.State, t.status.Reason, t.status.Message = f.state, f.reason, printable(f.message, maxMessage)

@@ -6,6 +6,7 @@ package diagnosis
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 )
@@ -98,7 +99,7 @@ func (j *judge) proofOf(t *tally, c *claim, p *pair) proof {
 
 // provePod: the target listens, and the way to its node works.
 func (j *judge) provePod(t *tally, c *claim, p *pair) proof {
-	if w := j.in.Pods[p.targetPod()]; w != nil && t.hides(w.Namespace) {
+	if w := j.in.Pods[p.targetPod()]; w != nil && slices.Contains(t.undisclosed, w.Namespace) {
 		return j.notPermitted([]string{w.Namespace})
 	}
 	if c.group.From == v1alpha1.SourceHost && p.node == c.src.name {

@@ -22,10 +22,13 @@ type tally struct {
 	// proves that it is.
 	deny   bool
 	proofs proofs
-	// undisclosed are the namespaces of targets of which the check is not
-	// shown more than their name; service is the namespace of to.service.
+	// undisclosed are the namespaces whose pods must not be looked at for this
+	// check; service is the namespace of to.service.
 	undisclosed []string
 	service     string
+	// foreign is true if targets may be in namespaces of which the check is
+	// not shown more than their name.
+	foreign bool
 	// fromPods is true if probes start in workload pods.
 	fromPods bool
 	// waiting counts pairs whose proof may still come.

@@ -35,6 +35,10 @@ type Input struct {
 	// Pods are the workload pods by UID that are sources or targets in Reports.
 	// A pod that is absent is gone.
 	Pods map[string]*WorkloadPod
+	// Disclosing holds the namespaces, besides the check's own, whose label lets
+	// this check see what is learned of their pods. Of others it is shown no
+	// more than their name. It does not matter for checks in Settings.Namespace.
+	Disclosing map[string]bool
 	// Previous is the status as it was last persisted, so that the judgement
 	// survives a restart of the controller.
 	Previous v1alpha1.ConnectivityCheckStatus
