@@ -87,6 +87,9 @@ func (f fault) classifyLocal() diagnosis {
 		}
 	}
 	verdict, why := LocalError, "the probe could not be made"
+	if f.op == "bind" && errno == unix.EADDRNOTAVAIL {
+		why = "not the pod's network namespace any more"
+	}
 	if f.op != "connect" && f.op != "send" {
 		return diagnosis{verdict: verdict, evidence: f.op + ": " + f.cause(errno) + ": " + why}
 	}

@@ -5,6 +5,7 @@ package probe_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +24,9 @@ type condition struct {
 	offender netip.Addr
 	// evidence must contain this.
 	evidence string
+	// once: the condition does not last, so that other ways to see it must not
+	// be tried.
+	once bool
 }
 
 // nft installs a filter chain with one rule.
@@ -56,10 +60,50 @@ func (l *lab) run(t *testing.T, c condition) {
 	if c.setup != nil {
 		c.setup(t, l)
 	}
-	for way, f := range ways(t, c.kind) {
-		c.check(t, way, probeBy(t, l.Source, f, c.target))
+	if c.once {
+		c.check(t, "once", probeIn(t, l.Source, c.kind, c.target))
+		return
+	}
+	pod := enter(t, l.Source)
+	for _, v := range c.alike() {
+		for way, f := range ways(t, v.kind) {
+			v.check(t, string(v.kind)+" "+way, probeBy(t, l.Source, f, v.target))
+			v.target.Entry, v.target.Source = pod, netns.SourceV4
+			if v.target.Addr.Addr().Unmap().Is6() {
+				v.target.Source = netns.SourceV6
+			}
+			v.check(t, string(v.kind)+" entered "+way, probeBy(t, l.Source, f, v.target))
+			v.target.Entry, v.target.Source = nil, netip.Addr{}
+		}
+	}
+	if c.kind == probe.MeshICMP {
+		l.Source.Sysctl(t, "ipv4.ping_group_range", pingForbidden)
+		c.check(t, "raw", probeIn(t, l.Source, c.kind, c.target))
+		l.Source.Sysctl(t, "ipv4.ping_group_range", pingAllowed)
 	}
 }
+
+// alike returns the condition for all kinds that must see the same.
+func (c condition) alike() []condition {
+	other := c
+	switch {
+	case c.kind == probe.TCP:
+		other.kind = probe.TCPHalfOpen
+		if c.want == probe.Refused {
+			other.evidence = "TCP reset after "
+		}
+	case c.kind == probe.MeshICMP:
+		other.kind = probe.ICMP
+	case c.kind == probe.MeshUDP && !slices.Contains(ofExchange, c.want):
+		other.kind, other.target.SilenceDenies = probe.UDP, true
+	default:
+		return []condition{c}
+	}
+	return []condition{c, other}
+}
+
+// ofExchange are verdicts on what only the mesh's exchange makes.
+var ofExchange = []probe.Verdict{probe.Connected, probe.WrongIdentity, probe.TooBig}
 
 func (c condition) check(t *testing.T, way string, got probe.Result) {
 	t.Helper()
@@ -203,9 +247,10 @@ func route2(where func(*lab) *netns.NS, route string) func(*testing.T, *lab) {
 func routeConditions() []condition {
 	v4, v6 := netip.MustParseAddr("10.88.0.1"), netip.MustParseAddr("fd88::1")
 	return []condition{
+		// Kernels say so five times, then once a second: a ping sends nothing twice.
+		{name: "v4 icmp no route at router", once: true, kind: probe.MeshICMP, target: at(netns.NowhereV4, 0), want: probe.Unreachable, offender: netns.RouterV4},
 		{name: "v4 no route at router", kind: probe.TCP, target: at(netns.NowhereV4, 80), want: probe.Unreachable, offender: netns.RouterV4, evidence: "ICMP 3/0"},
 		{name: "v6 no route at router", kind: probe.TCP, target: at(netns.NowhereV6, 80), want: probe.Unreachable, offender: netns.RouterV6, evidence: "ICMPv6 1/0"},
-		{name: "v4 icmp no route at router", kind: probe.MeshICMP, target: at(netns.NowhereV4, 0), want: probe.Unreachable, offender: netns.RouterV4},
 		{name: "v4 prohibit route at router", setup: route2(router, "prohibit 10.88.0.1"), kind: probe.TCP, target: at(v4, 80),
 			want: probe.Rejected, offender: netns.RouterV4, evidence: "ICMP 3/13"},
 		{name: "v4 blackhole route at router", setup: route2(router, "blackhole 10.88.0.1"), kind: probe.TCP, target: dropTimeout(at(v4, 80)), want: probe.Dropped},
@@ -217,7 +262,7 @@ func routeConditions() []condition {
 		{name: "v6 local prohibit", setup: sourceRoute("prohibit fd88::1"), kind: probe.TCP, target: at(v6, 80), want: probe.LocalDenied, evidence: "EACCES"},
 		{name: "v6 local unreachable", setup: sourceRoute("unreachable fd88::1"), kind: probe.TCP, target: at(v6, 80), want: probe.LocalDenied, evidence: "EHOSTUNREACH"},
 		{name: "v6 local blackhole", setup: sourceRoute("blackhole fd88::1"), kind: probe.TCP, target: at(v6, 80), want: probe.LocalDenied, evidence: "EINVAL"},
-		{name: "v4 udp too big for the next link", setup: smallLink, kind: probe.MeshUDP, target: at(netns.TargetV4, echoPort),
+		{name: "v4 udp too big for the next link", setup: smallLink, once: true, kind: probe.MeshUDP, target: at(netns.TargetV4, echoPort),
 			want: probe.TooBig, offender: netns.RouterV4, evidence: "ICMP 3/4"},
 	}
 }

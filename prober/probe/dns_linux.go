@@ -6,6 +6,7 @@ package probe
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"time"
 
@@ -32,6 +33,7 @@ func probeDNS(ctx context.Context, t Target) Result {
 // lookup is one DNS probe under way.
 type lookup struct {
 	ctx      context.Context
+	from     origin
 	resolver *resolver
 	qtype    uint16
 	tcp      bool
@@ -41,6 +43,8 @@ type lookup struct {
 	// the end, so that they cost their share of the time once.
 	servers []netip.AddrPort
 	queries int
+	// found are the addresses of the answer.
+	found []netip.Addr
 }
 
 func newLookup(ctx context.Context, t Target, began time.Time) (*lookup, error) {
@@ -51,12 +55,12 @@ func newLookup(ctx context.Context, t Target, began time.Time) (*lookup, error) 
 	if t.DNS.Transport != "" && t.DNS.Transport != "UDP" && t.DNS.Transport != "TCP" {
 		return nil, fmt.Errorf("DNS transport %s is not supported: UDP or TCP", t.DNS.Transport)
 	}
-	resolver, err := readResolvConf(t.DNS.ResolvConf)
+	resolver, err := resolverOf(t)
 	if err != nil {
 		return nil, err
 	}
 	return &lookup{
-		ctx: ctx, resolver: resolver, qtype: qtype, tcp: t.DNS.Transport == "TCP",
+		ctx: ctx, from: t.origin(), resolver: resolver, qtype: qtype, tcp: t.DNS.Transport == "TCP",
 		deadline: began.Add(t.Timeout), timeout: t.Timeout, servers: resolver.servers,
 	}, nil
 }
@@ -171,7 +175,29 @@ func (l *lookup) query(server netip.AddrPort, name string, budget time.Duration)
 			return diagnosis{verdict: DNSTruncated, offender: d.offender, evidence: d.evidence + "; the answer over UDP was truncated, this is TCP"}
 		}
 	}
-	return judgeReply(where, reply, l.qtype)
+	d := judgeReply(where, reply, l.qtype)
+	if d.verdict == Connected {
+		l.found = addresses(reply, l.qtype)
+	}
+	return d
+}
+
+// addresses lists those of a reply that are of the type asked for.
+func addresses(reply *dns.Msg, qtype uint16) []netip.Addr {
+	var found []netip.Addr
+	for _, rr := range reply.Answer {
+		var ip net.IP
+		switch rr := rr.(type) {
+		case *dns.A:
+			ip = rr.A.To4()
+		case *dns.AAAA:
+			ip = rr.AAAA
+		}
+		if addr, ok := netip.AddrFromSlice(ip); ok && rr.Header().Rrtype == qtype {
+			found = append(found, addr)
+		}
+	}
+	return found
 }
 
 // dnsFault puts a socket's fault in the words of the DNS.

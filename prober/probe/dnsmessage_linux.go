@@ -24,7 +24,7 @@ func (l *lookup) exchange(server netip.AddrPort, name string, tcp bool, budget t
 	if tcp {
 		tr = overTCP
 	}
-	s, f := dial(l.ctx, tr, server, budget)
+	s, f := dial(l.ctx, tr, l.from.toward(server.Addr()), server, budget)
 	defer s.close()
 	if f != nil {
 		return nil, f

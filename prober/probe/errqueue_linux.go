@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// maxQueued bounds how many entries of an error queue are read.
-	maxQueued = 8
+	// maxQueued bounds how many entries of an error queue are kept, and
+	// maxForeign how many that belong to others are skipped.
+	maxQueued  = 8
+	maxForeign = 512
 	// sizes of struct sock_extended_err and of the offender's sockaddrs.
 	extendedErrSize  = 16
 	sockaddrInetSize = 16
@@ -25,12 +27,17 @@ func (s *sock) errorQueue() []icmpError {
 	var queue []icmpError
 	var payload [512]byte
 	var control [256]byte
-	for range maxQueued {
-		_, n, _, _, err := unix.Recvmsg(s.fd, payload[:], control[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+	for foreign := 0; len(queue) < maxQueued && foreign < maxForeign; {
+		size, n, _, _, err := unix.Recvmsg(s.fd, payload[:], control[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 		if err != nil {
 			break
 		}
-		queue = append(queue, parseControl(control[:n])...)
+		found := parseControl(control[:n])
+		if len(found) == 0 || s.mine != nil && !s.mine(payload[:size]) {
+			foreign++
+			continue
+		}
+		queue = append(queue, found...)
 	}
 	return queue
 }

@@ -169,17 +169,6 @@ func TestMeshAgainstStrangers(t *testing.T) {
 	}
 }
 
-func TestICMPUnsupported(t *testing.T) {
-	n := netns.New(t, "ping")
-	n.Sysctl(t, "ipv4.ping_group_range", "1 0")
-	for _, ip := range []netip.Addr{loopback, netip.IPv6Loopback()} {
-		res := probeIn(t, n, probe.MeshICMP, at(ip, 0))
-		if res.Verdict != probe.Unsupported || !strings.Contains(res.Evidence, "net.ipv4.ping_group_range") {
-			t.Errorf("%v: %+v", ip, res)
-		}
-	}
-}
-
 func TestLocalErrors(t *testing.T) {
 	n := netns.New(t, "local")
 	canceled, cancel := context.WithCancel(context.Background())
@@ -211,7 +200,7 @@ func TestCancelWhileWaiting(t *testing.T) {
 	n := netns.New(t, "cancel")
 	n.RunInput(t, "table inet t { chain c { type filter hook input priority 0;\ndrop\n}\n}\n", "nft", "-f", "-")
 	n.Sysctl(t, "ipv4.ping_group_range", "0 2147483647")
-	for _, kind := range []probe.Kind{probe.TCP, probe.MeshUDP, probe.MeshICMP} {
+	for _, kind := range []probe.Kind{probe.TCP, probe.TCPHalfOpen, probe.MeshUDP, probe.UDP, probe.MeshICMP} {
 		for way, f := range ways(t, kind) {
 			ctx, cancel := context.WithCancel(context.Background())
 			target := at(loopback, 80)
@@ -236,9 +225,9 @@ func TestCancelWhileWaiting(t *testing.T) {
 // asks returns, and a timeout of a nanosecond is always over by then.
 func TestLateProbesLookOnceMore(t *testing.T) {
 	n := netns.New(t, "late")
-	n.Sysctl(t, "ipv4.ping_group_range", "0 2147483647")
+	n.Sysctl(t, "ipv4.ping_group_range", pingAllowed)
 	runTCP(t, n, "127.0.0.1:8000", func(conn *net.TCPConn) { _, _ = conn.Read(make([]byte, 1)) })
-	for kind, port := range map[probe.Kind]uint16{probe.TCP: 8000, probe.MeshICMP: 0} {
+	for kind, port := range map[probe.Kind]uint16{probe.TCP: 8000, probe.TCPHalfOpen: 8000, probe.MeshICMP: 0} {
 		target := at(loopback, port)
 		target.Timeout = time.Nanosecond
 		for way, f := range ways(t, kind) {
@@ -247,7 +236,7 @@ func TestLateProbesLookOnceMore(t *testing.T) {
 			}
 		}
 	}
-	for kind, want := range map[probe.Kind]probe.Verdict{probe.TCP: probe.Refused, probe.MeshUDP: probe.Refused} {
+	for kind, want := range map[probe.Kind]probe.Verdict{probe.TCP: probe.Refused, probe.TCPHalfOpen: probe.Refused, probe.MeshUDP: probe.Refused, probe.UDP: probe.Refused} {
 		target := at(loopback, closedPort)
 		target.Timeout = time.Nanosecond
 		for way, f := range ways(t, kind) {
@@ -255,5 +244,11 @@ func TestLateProbesLookOnceMore(t *testing.T) {
 				t.Errorf("%s %s of a closed port: %+v", kind, way, res)
 			}
 		}
+	}
+	n.Sysctl(t, "ipv4.ping_group_range", pingForbidden)
+	target := at(loopback, 0)
+	target.Timeout = time.Nanosecond
+	if res := probeIn(t, n, probe.ICMP, target); res.Verdict != probe.Connected {
+		t.Errorf("raw ping: %+v", res)
 	}
 }

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,14 +31,14 @@ const (
 // maxHTTPBody: a path that passes only small packets is no working path.
 func probeHTTP(ctx context.Context, t Target) Result {
 	r := begin(t)
-	if res, ok := r.check(); !ok {
+	if res, ok := r.aim(ctx); !ok {
 		return res
 	}
-	request, err := httpRequest(t)
+	request, err := httpRequest(r.target)
 	if err != nil {
 		return r.end(diagnosis{verdict: LocalError, evidence: err.Error()})
 	}
-	s, f := dial(ctx, overTCP, t.Addr, t.Timeout)
+	s, f := r.dial(ctx, overTCP)
 	defer s.close()
 	if f != nil {
 		return r.fail(f)
@@ -74,7 +76,7 @@ func (r *run) httpFailure(err error, status int) Result {
 		if status != 0 {
 			d.evidence = fmt.Sprintf("HTTP status %d, then: %s", status, d.evidence)
 		}
-		return r.end(d)
+		return r.judge(d)
 	case errors.Is(err, errHTTPTooLong):
 		what = fmt.Sprintf("the HTTP response header is longer than %d bytes", maxHTTPHeader)
 	case errors.Is(err, errHTTPClosed):
@@ -92,6 +94,9 @@ func httpRequest(t Target) ([]byte, error) {
 	}
 	if h.Path == "" {
 		h.Path = "/"
+	}
+	if h.Host == "" && t.Host.Name != "" {
+		h.Host = net.JoinHostPort(strings.TrimSuffix(t.Host.Name, "."), strconv.Itoa(int(t.Host.Port)))
 	}
 	if h.Host == "" {
 		h.Host = netip.AddrPortFrom(t.Addr.Addr().Unmap().WithZone(""), t.Addr.Port()).String()

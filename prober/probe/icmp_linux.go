@@ -6,7 +6,7 @@ package probe
 import (
 	"bytes"
 	"context"
-	"errors"
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -21,43 +21,134 @@ const (
 	icmpEchoReply    = 0
 	icmp6EchoRequest = 128
 	icmp6EchoReply   = 129
+
+	// icmpFilter is the option ICMP_FILTER of raw sockets: a bit for each type
+	// that is not wanted.
+	icmpFilter = 1
 )
 
-// probeMeshICMP sends one echo request from a ping socket, which needs no
-// capability but a group within net.ipv4.ping_group_range.
+// probeMeshICMP pings an echo pod's address.
 func probeMeshICMP(ctx context.Context, t Target) Result {
 	r := begin(t)
 	if res, ok := r.check(); !ok {
 		return res
 	}
+	return r.ping(ctx)
+}
+
+// probeICMP pings any address.
+func probeICMP(ctx context.Context, t Target) Result {
+	r := begin(t)
+	if res, ok := r.aim(ctx); !ok {
+		return res
+	}
+	return r.ping(ctx)
+}
+
+// ping sends one echo request: from a ping socket, which needs no capability
+// but a group within net.ipv4.ping_group_range, or else from a raw one.
+func (r *run) ping(ctx context.Context) Result {
 	// The port is the kernel's: it becomes the identifier.
-	s, f := dial(ctx, overICMP, netip.AddrPortFrom(t.Addr.Addr(), 0), t.Timeout)
+	r.target.Addr = netip.AddrPortFrom(r.target.Addr.Addr(), 0)
+	s, f := r.dial(ctx, overICMP)
 	defer s.close()
-	if f != nil {
-		if f.op == "socket" && (errors.Is(f.errno, unix.EACCES) || errors.Is(f.errno, unix.EPERM) || errors.Is(f.errno, unix.EPROTONOSUPPORT)) {
+	nonce := newNonce()
+	if f == nil {
+		f = s.pingOnce(nonce)
+	}
+	if f != nil && notPermitted(f) {
+		began, rawFault := r.rawPing(ctx, nonce)
+		if f = rawFault; f == nil {
+			return r.pinged(began)
+		}
+		if notPermitted(f) {
 			return r.end(diagnosis{
 				verdict:  Unsupported,
 				evidence: "ping sockets are not permitted: set the pod's sysctl net.ipv4.ping_group_range to include its group, such as \"0 2147483647\"",
 			})
 		}
+	}
+	if f != nil {
 		return r.fail(f)
 	}
-	nonce := newNonce()
-	if f = s.write(echoRequest(s.v6, nonce)); f != nil {
-		return r.fail(f)
+	return r.pinged(s.began)
+}
+
+// pinged makes the Result of a reply.
+func (r *run) pinged(began time.Time) Result {
+	r.phase("exchange", time.Since(began))
+	return r.end(diagnosis{verdict: Connected, evidence: "echo reply"})
+}
+
+// pingOnce makes the exchange on a ping socket.
+func (s *sock) pingOnce(nonce [16]byte) *fault {
+	if f := s.write(echoRequest(s.v6, nonce)); f != nil {
+		return f
 	}
 	var buf [icmpHeaderSize + icmpPayloadSize + 1]byte
 	for {
 		n, from, f := s.readFrom(buf[:])
 		if f != nil {
-			return r.fail(f)
+			return f
 		}
 		// The socket gets every reply to its identifier, whoever sends it.
 		if from == s.target.Addr().WithZone("") && isEchoReply(s.v6, buf[:n], nonce) {
-			r.phase("exchange", time.Since(s.began))
-			return r.end(diagnosis{verdict: Connected, evidence: "echo reply"})
+			return nil
 		}
 	}
+}
+
+// rawPing makes the exchange on a raw socket.
+func (r *run) rawPing(ctx context.Context, nonce [16]byte) (began time.Time, f *fault) {
+	s := &rawSock{}
+	s.sock = newSock(ctx, overRawICMP, r.target.origin(), r.target.Addr, r.timeout())
+	defer s.close()
+	request := echoRequest(s.v6, nonce)
+	copy(request[4:6], nonce[:2]) // the identifier
+	if !s.v6 {
+		binary.BigEndian.PutUint16(request[2:4], fold(addWords(0, request)))
+	}
+	s.take = func(packet []byte) bool {
+		ok := true
+		if !s.v6 { // in IPv6 there comes no IP header
+			packet, ok = ipv4Payload(packet)
+		}
+		return ok && isEchoReply(s.v6, packet, nonce)
+	}
+	s.mine = func(packet []byte) bool {
+		return len(packet) >= icmpHeaderSize && packet[0] == request[0] && bytes.Equal(packet[4:8], request[4:8])
+	}
+	if f = s.launch(); f != nil {
+		return s.began, f
+	}
+	if f = s.register(); f != nil {
+		return s.began, f
+	}
+	if err := s.onlyReplies(); err != nil {
+		return s.began, s.localFault("setsockopt", err)
+	}
+	s.began = time.Now()
+	if err := s.send(request); err != nil {
+		return s.began, s.localFault("send", err)
+	}
+	if f = s.arm(); f != nil {
+		return s.began, f
+	}
+	f, _ = s.await(s.deadline())
+	return s.began, f
+}
+
+// onlyReplies keeps other messages from the socket; errors come all the same.
+func (s *rawSock) onlyReplies() error {
+	if !s.v6 {
+		return unix.SetsockoptInt(s.fd, unix.SOL_RAW, icmpFilter, ^(1 << icmpEchoReply))
+	}
+	all := &unix.ICMPv6Filter{}
+	for i := range all.Data {
+		all.Data[i] = ^uint32(0)
+	}
+	all.Data[icmp6EchoReply/32] &^= 1 << (icmp6EchoReply % 32)
+	return unix.SetsockoptICMPv6Filter(s.fd, unix.SOL_ICMPV6, unix.ICMPV6_FILTER, all)
 }
 
 // echoRequest makes the message; the kernel fills in checksum and identifier.

@@ -5,12 +5,16 @@ package probe_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/netladder/netladder/prober/echo"
 	"github.com/netladder/netladder/prober/probe"
@@ -23,6 +27,8 @@ const (
 	patient = 20 * time.Second
 	// brief is the timeout where nothing is to come.
 	brief = 250 * time.Millisecond
+	// Settings of net.ipv4.ping_group_range: everybody and nobody.
+	pingAllowed, pingForbidden = "0 2147483647", "1 0"
 	// Ports of the target.
 	echoPort, httpPort, closedPort = 8441, 8442, 81
 )
@@ -36,7 +42,7 @@ func newLab(t *testing.T) *lab {
 	t.Helper()
 	l := &lab{Topology: netns.NewTopology(t)}
 	runEcho(t, l.Target)
-	l.Source.Sysctl(t, "ipv4.ping_group_range", "0 2147483647")
+	l.Source.Sysctl(t, "ipv4.ping_group_range", pingAllowed)
 	return l
 }
 
@@ -106,7 +112,11 @@ func probeBy(t *testing.T, n *netns.NS, f probe.Func, target probe.Target) probe
 		target.EchoUID = echoUID
 	}
 	var res probe.Result
-	n.Do(t, func() { res = f(context.Background(), target) })
+	if target.Entry != nil {
+		res = f(context.Background(), target)
+	} else {
+		n.Do(t, func() { res = f(context.Background(), target) })
+	}
 	if len(res.Evidence) == 0 || len(res.Evidence) > 256 {
 		t.Errorf("evidence of %d bytes: %q", len(res.Evidence), res.Evidence)
 	}
@@ -135,6 +145,46 @@ func ways(t *testing.T, kind probe.Kind) map[string]probe.Func {
 	}
 	return all
 }
+
+// entry is a network namespace as a probe enters it: the thread goes in and
+// comes back.
+type entry struct {
+	inside, outside int
+	resolvConf      []byte
+	resolvErr       error
+}
+
+// enter opens a namespace until the test ends.
+func enter(t testing.TB, n *netns.NS) *entry {
+	t.Helper()
+	e := &entry{}
+	for path, fd := range map[string]*int{"/run/netns/" + n.Name: &e.inside, "/proc/thread-self/ns/net": &e.outside} {
+		var err error
+		if *fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Close(*fd) })
+	}
+	return e
+}
+
+// Do implements probe.Entry.
+func (e *entry) Do(f func() error) error {
+	runtime.LockOSThread()
+	if err := unix.Setns(e.inside, unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
+		return err
+	}
+	err := f()
+	if back := unix.Setns(e.outside, unix.CLONE_NEWNET); back != nil {
+		return errors.Join(err, back) // the thread stays locked, and ends
+	}
+	runtime.UnlockOSThread()
+	return err
+}
+
+// ResolvConf implements probe.Entry.
+func (e *entry) ResolvConf() ([]byte, error) { return e.resolvConf, e.resolvErr }
 
 func at(ip netip.Addr, port uint16) probe.Target {
 	return probe.Target{Addr: netip.AddrPortFrom(ip, port)}

@@ -18,7 +18,7 @@ func probeMeshTCP(ctx context.Context, t Target) Result {
 	if res, ok := r.check(); !ok {
 		return res
 	}
-	s, f := dial(ctx, overTCP, t.Addr, t.Timeout)
+	s, f := r.dial(ctx, overTCP)
 	defer s.close()
 	if f != nil {
 		return r.fail(f)

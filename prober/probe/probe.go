@@ -91,7 +91,8 @@ type Target struct {
 	// Addr to dial: one address, never a name. The port is ignored for ICMP;
 	// all of it for DNS, and where Host is set.
 	Addr netip.AddrPort
-	// Host is a name to dial instead of Addr; its zero value is none.
+	// Host is a name to dial instead of Addr; its zero value is none. Mesh
+	// kinds do not read it.
 	Host HostName
 	// Timeout of the whole exchange, greater than zero.
 	Timeout time.Duration
@@ -146,7 +147,8 @@ type DNSQuestion struct {
 	Type string
 	// Transport is "UDP" or "TCP".
 	Transport string
-	// ResolvConf is the path of the file to read, /etc/resolv.conf if empty.
+	// ResolvConf is the path of the file to read, /etc/resolv.conf if empty. An
+	// Entry has its own, whatever this says.
 	ResolvConf string
 }
 

@@ -4,6 +4,7 @@
 package probe
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +51,28 @@ func readResolvConf(path string) (*resolver, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("resolv.conf is not a regular file")
 	}
-	content := &io.LimitedReader{R: file, N: maxResolvConf + 1}
+	return parseResolvConf(file)
+}
+
+// resolverOf reads the resolv.conf of a target's source.
+func resolverOf(t Target) (*resolver, error) {
+	if t.Entry == nil {
+		return readResolvConf(t.DNS.ResolvConf)
+	}
+	content, err := t.Entry.ResolvConf()
+	if err != nil {
+		// Its text may say what lies in the pod.
+		var errno unix.Errno
+		if errors.As(err, &errno) {
+			return nil, fmt.Errorf("reading the pod's resolv.conf: %w", errno)
+		}
+		return nil, errors.New("the pod's resolv.conf cannot be read")
+	}
+	return parseResolvConf(bytes.NewReader(content))
+}
+
+func parseResolvConf(r io.Reader) (*resolver, error) {
+	content := &io.LimitedReader{R: r, N: maxResolvConf + 1}
 	config, err := dns.ClientConfigFromReader(content)
 	if content.N <= 0 {
 		return nil, fmt.Errorf("resolv.conf is larger than %d bytes", maxResolvConf)

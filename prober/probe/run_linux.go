@@ -4,6 +4,7 @@
 package probe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -19,6 +20,8 @@ type run struct {
 	began  time.Time
 	target Target
 	phases []Phase
+	// resolved is how long it took to find the address of a host name.
+	resolved time.Duration
 }
 
 // begin starts the clock of a probe.
@@ -31,6 +34,8 @@ func (r *run) check() (Result, bool) {
 		return r.end(diagnosis{verdict: LocalError, evidence: "the timeout must be greater than zero"}), false
 	case !r.target.Addr.Addr().IsValid():
 		return r.end(diagnosis{verdict: LocalError, evidence: "the target has no valid address"}), false
+	case r.target.Source.IsValid() && r.target.Source.Unmap().Is4() != r.target.Addr.Addr().Unmap().Is4():
+		return r.end(diagnosis{verdict: LocalError, evidence: "the source and the target are of different IP families"}), false
 	default:
 		return Result{}, true
 	}
@@ -55,7 +60,26 @@ func (r *run) end(d diagnosis) Result {
 }
 
 // fail makes the Result of a fault.
-func (r *run) fail(f *fault) Result { return r.end(classify(*f)) }
+func (r *run) fail(f *fault) Result { return r.judge(classify(*f)) }
+
+// judge makes the Result of a diagnosis; where time went into finding the
+// address, it says so.
+func (r *run) judge(d diagnosis) Result {
+	if r.resolved > 0 {
+		d.evidence = "resolved after " + milliseconds(r.resolved) + ", then " + d.evidence
+	}
+	return r.end(d)
+}
+
+// timeout is what is left for the target.
+func (r *run) timeout() time.Duration {
+	return max(r.target.Timeout-r.resolved, time.Millisecond)
+}
+
+// dial opens a socket to the target.
+func (r *run) dial(ctx context.Context, tr transport) (*sock, *fault) {
+	return dial(ctx, tr, r.target.origin(), r.target.Addr, r.timeout())
+}
 
 // printable keeps evidence to one line of at most maxEvidence printable ASCII
 // bytes.

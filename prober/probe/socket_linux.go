@@ -7,11 +7,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -25,19 +22,28 @@ const (
 	overTCP transport = iota
 	overUDP
 	overICMP
+	// Over raw sockets, which need a capability.
+	overRawTCP
+	overRawICMP
 )
 
 // socketType gives the arguments of socket(2) for an IP family.
 func (tr transport) socketType(v6 bool) (typ, proto int) {
-	switch {
-	case tr == overTCP:
+	icmp := unix.IPPROTO_ICMP
+	if v6 {
+		icmp = unix.IPPROTO_ICMPV6
+	}
+	switch tr {
+	case overTCP:
 		return unix.SOCK_STREAM, unix.IPPROTO_TCP
-	case tr == overUDP:
+	case overUDP:
 		return unix.SOCK_DGRAM, unix.IPPROTO_UDP
-	case v6:
-		return unix.SOCK_DGRAM, unix.IPPROTO_ICMPV6
+	case overICMP:
+		return unix.SOCK_DGRAM, icmp
+	case overRawTCP:
+		return unix.SOCK_RAW, unix.IPPROTO_TCP
 	default:
-		return unix.SOCK_DGRAM, unix.IPPROTO_ICMP
+		return unix.SOCK_RAW, icmp
 	}
 }
 
@@ -52,32 +58,35 @@ type sock struct {
 	fd        int // -1 for none
 	v6        bool
 	transport transport
+	from      origin
 	target    netip.AddrPort
 	began     time.Time // just before connect(2)
 	timeout   time.Duration
 	connect   time.Duration // how long the TCP handshake took; zero before
 	armed     bool
 	stop      func() bool
+	// mine says whether an ICMP error is about a packet of this probe, by the
+	// first bytes behind that packet's IP header; nil where the kernel knows.
+	mine func(packet []byte) bool
+	// overtime counts what was received after the deadline.
+	overtime int
 }
+
+// maxOvertime is how much is received after the deadline, where it may have
+// come before: who floods a probe must not prolong it.
+const maxOvertime = 64
 
 // dial opens a socket and connects it. The timeout covers everything that is
 // done with the socket and begins when the first packet is out: time that the
 // process did not get to send must not be taken from the network's.
-func dial(ctx context.Context, tr transport, target netip.AddrPort, timeout time.Duration) (*sock, *fault) {
+func dial(ctx context.Context, tr transport, from origin, target netip.AddrPort, timeout time.Duration) (*sock, *fault) {
 	s := new(sock)
-	*s = newSock(ctx, tr, target, timeout)
+	*s = newSock(ctx, tr, from, target, timeout)
 	if f := s.launch(); f != nil {
 		return s, f
 	}
-	// Registered with the poller only now: an unconnected TCP socket would
-	// wake it at once.
-	s.file = os.NewFile(uintptr(s.fd), "probe")
-	var err error
-	if s.raw, err = s.file.SyscallConn(); err != nil {
-		return s, s.localFault("connect", err)
-	}
-	if tr != overTCP {
-		return s, nil
+	if f := s.register(); f != nil || tr != overTCP {
+		return s, f
 	}
 	if f := s.arm(); f != nil {
 		return s, f
@@ -89,10 +98,21 @@ func dial(ctx context.Context, tr transport, target netip.AddrPort, timeout time
 	return s, f
 }
 
+// register puts the socket into the runtime's poller. It is for after connect:
+// an unconnected TCP socket would wake the poller at once.
+func (s *sock) register() (f *fault) {
+	s.file = os.NewFile(uintptr(s.fd), "probe")
+	var err error
+	if s.raw, err = s.file.SyscallConn(); err != nil {
+		return s.localFault("connect", err)
+	}
+	return nil
+}
+
 // newSock returns what launch opens.
-func newSock(ctx context.Context, tr transport, target netip.AddrPort, timeout time.Duration) sock {
+func newSock(ctx context.Context, tr transport, from origin, target netip.AddrPort, timeout time.Duration) sock {
 	target = netip.AddrPortFrom(target.Addr().Unmap(), target.Port())
-	return sock{ctx: ctx, fd: -1, transport: tr, target: target, timeout: timeout, v6: target.Addr().Is6()}
+	return sock{ctx: ctx, fd: -1, transport: tr, from: from, target: target, timeout: timeout, v6: target.Addr().Is6()}
 }
 
 // launch opens the socket and begins to connect it.
@@ -124,41 +144,45 @@ func (s *sock) arm() *fault {
 	return nil
 }
 
-// open makes the socket and says which call failed.
+// open makes the socket, binds it and says which call failed.
 func (s *sock) open() (op string, err error) {
-	domain, level, option := unix.AF_INET, unix.SOL_IP, unix.IP_RECVERR
-	if s.v6 {
-		domain, level, option = unix.AF_INET6, unix.SOL_IPV6, unix.IPV6_RECVERR
-	}
+	domain, level, option := s.family()
 	typ, proto := s.transport.socketType(s.v6)
-	fd, err := unix.Socket(domain, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, proto)
-	if err != nil {
-		return "socket", err
+	if s.fd, op, err = s.from.socket(domain, typ, proto); err != nil {
+		return op, err
 	}
-	if err = unix.SetsockoptInt(fd, level, option, 1); err == nil && s.transport == overTCP {
-		// Closed by a reset: no TIME_WAIT here, and conntrack forgets the
-		// connection after 10 s instead of 120 s.
-		err = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	}
-	if err != nil {
-		_ = unix.Close(fd)
+	if err = unix.SetsockoptInt(s.fd, level, option, 1); err != nil {
 		return "setsockopt", err
 	}
-	s.fd = fd
-	return "", nil
+	if s.transport == overTCP {
+		// Closed by a reset: no TIME_WAIT here, and conntrack forgets the
+		// connection after 10 s instead of 120 s.
+		if err = unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
+			return "setsockopt", err
+		}
+		if s.from.source.IsValid() {
+			// The port comes with connect: then it is free for one target, not
+			// for all. Kernels that cannot do this choose it now.
+			_ = unix.SetsockoptInt(s.fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+		}
+	}
+	return "bind", s.from.bind(s.fd)
+}
+
+// family gives the domain of the socket, and the option that makes the kernel
+// queue ICMP errors.
+func (s *sock) family() (domain, level, option int) {
+	if s.v6 {
+		return unix.AF_INET6, unix.SOL_IPV6, unix.IPV6_RECVERR
+	}
+	return unix.AF_INET, unix.SOL_IP, unix.IP_RECVERR
 }
 
 // start calls connect(2).
 func (s *sock) start() error {
-	var sa unix.Sockaddr
-	if !s.v6 {
-		sa = &unix.SockaddrInet4{Port: int(s.target.Port()), Addr: s.target.Addr().As4()}
-	} else {
-		zone, err := zoneIndex(s.target.Addr().Zone())
-		if err != nil {
-			return err
-		}
-		sa = &unix.SockaddrInet6{Port: int(s.target.Port()), Addr: s.target.Addr().As16(), ZoneId: zone}
+	sa, err := kernelAddr(s.fd, s.target)
+	if err != nil {
+		return err
 	}
 	s.began = time.Now()
 	return unix.Connect(s.fd, sa)
@@ -166,21 +190,6 @@ func (s *sock) start() error {
 
 // deadline of everything that is done with the socket.
 func (s *sock) deadline() time.Time { return s.began.Add(s.timeout) }
-
-// zoneIndex turns the zone of a link-local address into an interface index.
-func zoneIndex(zone string) (uint32, error) {
-	if zone == "" {
-		return 0, nil
-	}
-	if index, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return uint32(index), nil
-	}
-	link, err := net.InterfaceByName(zone)
-	if err != nil {
-		return 0, fmt.Errorf("zone of the address: %w", err)
-	}
-	return uint32(link.Index), nil
-}
 
 // awaitConnect waits for the end of the TCP handshake; nil means connected.
 func (s *sock) awaitConnect() *fault {
@@ -316,6 +325,9 @@ func (s *sock) receive(b []byte, call func(int, []byte) (int, netip.Addr, error)
 		return len(queue) > 0
 	})
 	if err != nil {
+		if s.overtime++; s.overtime > maxOvertime {
+			return 0, from, s.waitFault("receive", err)
+		}
 		// Once more: it may have come while the process was not running.
 		n, from, callErr = call(s.fd, b)
 		if errors.Is(callErr, unix.EAGAIN) {
@@ -361,18 +373,6 @@ func (s *sock) close() {
 		_ = s.file.Close()
 	case s.fd >= 0:
 		_ = unix.Close(s.fd)
-	}
-}
-
-// sockaddrIP returns the address of a sockaddr without its zone.
-func sockaddrIP(sa unix.Sockaddr) netip.Addr {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(sa.Addr)
-	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(sa.Addr).Unmap()
-	default:
-		return netip.Addr{}
 	}
 }
 

@@ -64,10 +64,16 @@ func (b *tcpBatch) Start(starts []Start) {
 
 // launch begins a probe; nil means that it has already ended.
 func (b *tcpBatch) launch(s *Start) *flight {
+	if s.Target.Host.Name != "" {
+		// To look a name up takes time that the others must not wait for.
+		start := *s
+		go func() { start.Done(probeTCP(start.Ctx, start.Target)) }()
+		return nil
+	}
 	f := b.take()
 	f.done = s.Done
 	f.run = run{began: time.Now(), target: s.Target, phases: f.phases[:0]}
-	f.sock = newSock(s.Ctx, overTCP, s.Target.Addr, s.Target.Timeout)
+	f.sock = newSock(s.Ctx, overTCP, s.Target.origin(), s.Target.Addr, s.Target.Timeout)
 	if res, ok := f.run.check(); !ok {
 		b.end(f, res)
 		return nil

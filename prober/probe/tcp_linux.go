@@ -11,10 +11,10 @@ import (
 // probeTCP connects and resets.
 func probeTCP(ctx context.Context, t Target) Result {
 	r := begin(t)
-	if res, ok := r.check(); !ok {
+	if res, ok := r.aim(ctx); !ok {
 		return res
 	}
-	s, f := dial(ctx, overTCP, t.Addr, t.Timeout)
+	s, f := r.dial(ctx, overTCP)
 	defer s.close()
 	if f != nil {
 		return r.fail(f)

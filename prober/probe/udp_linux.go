@@ -11,13 +11,43 @@ import (
 	"github.com/netladder/netladder/prober/echo/wire"
 )
 
+// udpPayload is what a UDP probe sends: something that no protocol takes for a
+// command and that whoever sees it can look up.
+const udpPayload = "netladder\n"
+
+// probeUDP sends one datagram. Any answer of the target will do.
+func probeUDP(ctx context.Context, t Target) Result {
+	r := begin(t)
+	if res, ok := r.aim(ctx); !ok {
+		return res
+	}
+	s, f := r.dial(ctx, overUDP)
+	defer s.close()
+	if f == nil {
+		f = s.write([]byte(udpPayload))
+	}
+	if f == nil {
+		var buf [1]byte
+		_, f = s.read(buf[:])
+	}
+	switch {
+	case f == nil:
+		r.phase("exchange", time.Since(s.began))
+		return r.end(diagnosis{verdict: Connected, evidence: "a datagram came back"})
+	case f.kind == faultTimeout && !t.SilenceDenies:
+		return r.judge(diagnosis{verdict: Inconclusive, evidence: "no answer within " + f.timeout.String() + ", and by UDP there need not be one"})
+	default:
+		return r.fail(f)
+	}
+}
+
 // probeMeshUDP asks an echo server who it is by one datagram.
 func probeMeshUDP(ctx context.Context, t Target) Result {
 	r := begin(t)
 	if res, ok := r.check(); !ok {
 		return res
 	}
-	s, f := dial(ctx, overUDP, t.Addr, t.Timeout)
+	s, f := r.dial(ctx, overUDP)
 	defer s.close()
 	if f != nil {
 		return r.fail(f)

@@ -1,0 +1,96 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package probe
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxForeignPackets is how many packets of others are read in one go.
+const maxForeignPackets = 512
+
+// rawSock is a connected raw socket. The kernel gives it whatever the target
+// sends by its protocol, and the ICMP errors about whatever this network
+// namespace sent there, so all of it must be looked at.
+type rawSock struct {
+	sock
+	// take is given what was received, and says whether it is an answer.
+	take  func(packet []byte) bool
+	queue []icmpError
+	buf   [128]byte
+}
+
+// look takes what has come and says whether that ends the probe: an answer was
+// taken or the queue is not empty.
+func (s *rawSock) look() bool {
+	for range maxForeignPackets {
+		n, err := unix.Read(s.fd, s.buf[:])
+		switch {
+		case err == nil:
+			if s.take(s.buf[:max(n, 0)]) {
+				return true
+			}
+		case errors.Is(err, unix.EINTR):
+		default:
+			// Either nothing to read, or the errno of an ICMP error, which may
+			// be about somebody else's packet: the queue knows.
+			s.queue = s.errorQueue()
+			if len(s.queue) > 0 || errors.Is(err, unix.EAGAIN) {
+				return len(s.queue) > 0
+			}
+		}
+	}
+	return false
+}
+
+// await looks until there is something or the time has come; then it says so
+// by os.ErrDeadlineExceeded.
+func (s *rawSock) await(until time.Time) (f *fault, late bool) {
+	if err := s.file.SetReadDeadline(until); err != nil {
+		return s.localFault("receive", err), false
+	}
+	found := false
+	// The context may have ended before that deadline hid it.
+	err := s.ctx.Err()
+	if err == nil {
+		err = s.raw.Read(func(uintptr) bool { found = s.look(); return found })
+	}
+	if err != nil {
+		// Once more: it may have come while the process was not running.
+		found = s.look()
+	}
+	switch {
+	case found && len(s.queue) > 0:
+		f = s.fault(faultRemote, "receive", 0)
+		f.queue = s.queue
+		return f, false
+	case found:
+		return nil, false
+	case errors.Is(err, os.ErrDeadlineExceeded) && s.ctx.Err() == nil:
+		return s.fault(faultTimeout, "receive", 0), true
+	default:
+		return s.waitFault("receive", err), false
+	}
+}
+
+// send sends one packet. The socket may hold the errno of an ICMP error about
+// somebody else's packet, which the first try would return.
+func (s *rawSock) send(packet []byte) error {
+	var err error
+	for range 3 {
+		if _, err = unix.Write(s.fd, packet); err == nil || errors.Is(err, unix.EPERM) {
+			break
+		}
+	}
+	return err
+}
+
+// notPermitted says whether a socket was refused for want of a capability.
+func notPermitted(f *fault) bool {
+	return f.op == "socket" && (errors.Is(f.errno, unix.EACCES) || errors.Is(f.errno, unix.EPERM) || errors.Is(f.errno, unix.EPROTONOSUPPORT))
+}
