@@ -8,6 +8,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -33,15 +34,22 @@ func (t transition) String() string {
 // recorder sees every status that the API server held, not only those that a
 // poll would happen to see.
 type recorder struct {
+	namespace   string
 	mu          sync.Mutex
 	states      map[string]v1alpha1.State
 	transitions []transition
 }
 
-// record watches all checks until the test ends.
+// record watches the checks of Netladder's own namespace until the test ends.
 func record(t *testing.T) *recorder {
 	t.Helper()
-	r := &recorder{states: map[string]v1alpha1.State{}}
+	return recordIn(t, namespace)
+}
+
+// recordIn is record for another namespace.
+func recordIn(t *testing.T, namespace string) *recorder {
+	t.Helper()
+	r := &recorder{namespace: namespace, states: map[string]v1alpha1.State{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	t.Cleanup(func() { cancel(); <-done })
@@ -56,7 +64,7 @@ func record(t *testing.T) *recorder {
 
 // watch follows one watch until it ends, as it does when the API server stops.
 func (r *recorder) watch(ctx context.Context) {
-	w, err := kube.Watch(ctx, &v1alpha1.ConnectivityCheckList{}, client.InNamespace(namespace))
+	w, err := kube.Watch(ctx, &v1alpha1.ConnectivityCheckList{}, client.InNamespace(r.namespace))
 	if err != nil {
 		select {
 		case <-ctx.Done():
@@ -95,6 +103,13 @@ func (r *recorder) to(state v1alpha1.State) []transition {
 		}
 	}
 	return found
+}
+
+// all returns the transitions so far.
+func (r *recorder) all() []transition {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.transitions)
 }
 
 // quiet fails the test if any path was Failing or Degraded at any moment.
