@@ -273,7 +273,9 @@ func smallLink(t *testing.T, l *lab) {
 	l.Router.IP(t, "link set target mtu 128")
 	t.Cleanup(func() {
 		l.Router.IP(t, "link set target mtu 1500")
-		l.Router.IP(t, "addr replace fd77:2::1/64 dev target nodad") // lost with the MTU of IPv6
+		// Lost with the MTU of IPv6.
+		l.Router.IP(t, "addr replace fd77:2::1/64 dev target nodad")
+		l.Router.Sysctl(t, "ipv6.neigh.target.retrans_time_ms", "50")
 		l.Source.IP(t, "route flush cache")
 	})
 }

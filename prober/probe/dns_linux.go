@@ -162,7 +162,7 @@ func failureRank(v Verdict) int {
 // query asks one server for one name; a truncated answer is asked for again
 // by TCP.
 func (l *lookup) query(server netip.AddrPort, name string, budget time.Duration) diagnosis {
-	where := fmt.Sprintf("%s %s at %s", dns.TypeToString[l.qtype], name, server.Addr())
+	where := fmt.Sprintf("%s %s at %s", dns.TypeToString[l.qtype], name, server.Addr().WithZone(""))
 	until := time.Now().Add(budget)
 	reply, f := l.exchange(server, name, l.tcp, budget)
 	if f != nil {

@@ -65,7 +65,10 @@ func TestNoEntry(t *testing.T) {
 type closedEntry struct{}
 
 func (closedEntry) Do(func() error) error       { return os.NewSyscallError("setns", unix.ESRCH) }
-func (closedEntry) ResolvConf() ([]byte, error) { return nil, errors.New("open /secret") }
+func (closedEntry) ResolvConf() ([]byte, error) { return nil, errSecret }
+
+// errSecret is an error whose text is nobody's business.
+var errSecret = errors.New("open /secret")
 
 func TestFamiliesMustMatch(t *testing.T) {
 	target := at(loopback, 80)
