@@ -99,7 +99,7 @@ func (j *judge) proofOf(t *tally, c *claim, p *pair) proof {
 
 // provePod: the target listens, and the way to its node works.
 func (j *judge) provePod(t *tally, c *claim, p *pair) proof {
-	if w := j.in.Pods[p.targetPod()]; w != nil && slices.Contains(t.undisclosed, w.Namespace) {
+	if w := j.in.Pods[p.targetPod()]; w != nil && (j.hides(t, w.Namespace) || slices.Contains(t.undisclosed, w.Namespace)) {
 		return j.notPermitted([]string{w.Namespace})
 	}
 	if c.group.From == v1alpha1.SourceHost && p.node == c.src.name {

@@ -32,6 +32,7 @@ type result struct {
 	state    v1alpha1.State
 	verdict  v1alpha1.Verdict
 	evidence string
+	reason   string
 	since    time.Time
 }
 
@@ -155,7 +156,7 @@ func (n *simNode) tell(now time.Time) {
 				gs.Pairs.Unknown++
 			}
 			a.Status.NotPassing = append(a.Status.NotPassing, v1alpha1.PairStatus{
-				Group: g.Key, Target: p.Key, State: r.state, Verdict: r.verdict, Evidence: r.evidence, Since: ptr(metav1.NewTime(r.since)),
+				Group: g.Key, Target: p.Key, State: r.state, Verdict: r.verdict, Reason: r.reason, Evidence: r.evidence, Since: ptr(metav1.NewTime(r.since)),
 			})
 		}
 		a.Status.Groups = append(a.Status.Groups, gs)

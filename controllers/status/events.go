@@ -8,15 +8,18 @@ import (
 	"strings"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis"
 )
 
 // Reasons of events.
 const (
-	// EventPathFailing: a path came to fail.
+	// EventPathFailing: a path came to fail: what must work does not, or what
+	// must be blocked is open.
 	EventPathFailing = "PathFailing"
 	// EventPathDegraded: a path works, slowly or with losses.
 	EventPathDegraded = "PathDegraded"
-	// EventPathRecovered: a path that failed or was degraded passes.
+	// EventPathRecovered: a path that failed or was degraded passes: what was
+	// open is blocked again, and proven to be.
 	EventPathRecovered = "PathRecovered"
 	// EventPathPassing: a path of which nothing was known passes.
 	EventPathPassing = "PathPassing"
@@ -152,12 +155,20 @@ func together(paths []*v1alpha1.PathStatus) string {
 	names := make([]string, len(paths))
 	for i, p := range paths {
 		names[i] = p.Name
+		if isOpen(p) {
+			names[i] += " (open)"
+		}
 	}
 	what := "are " + string(paths[0].State)
 	if notAccepted(paths[0]) {
 		what = "are not accepted"
 	}
 	return cutNote(fmt.Sprintf("%d paths %s: %s", len(paths), what, strings.Join(names, ", ")))
+}
+
+// isOpen is true for a Deny path that something got through.
+func isOpen(p *v1alpha1.PathStatus) bool {
+	return p.State == v1alpha1.StateFailing && strings.HasPrefix(p.Message, diagnosis.Open)
 }
 
 // cutNote shortens s at a character's boundary.

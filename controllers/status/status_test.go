@@ -159,6 +159,36 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// TestEventsOfDeny: an event says that a path is open, or blocked again.
+func TestEventsOfDeny(t *testing.T) {
+	failing := path("db", v1alpha1.StateFailing)
+	failing.Message = "open: web-0 reached db-0:5432 (Connected); this path expects Deny"
+	passing := path("db", v1alpha1.StatePassing)
+	events := status.Events(of(passing), of(failing))
+	if len(events) != 1 || events[0].Message != "path db is Failing: open: web-0 reached db-0:5432 (Connected); this path expects Deny" {
+		t.Errorf("got %+v", events)
+	}
+	passing.Message = "blocked"
+	events = status.Events(of(failing), of(passing))
+	if len(events) != 1 || events[0].Reason != status.EventPathRecovered || events[0].Message != "path db is Passing: blocked" {
+		t.Errorf("got %+v", events)
+	}
+
+	var old, updated v1alpha1.ConnectivityCheckStatus
+	for i := range 6 {
+		p := failing
+		p.Name = fmt.Sprintf("p%d", i)
+		if i == 5 {
+			p.Message = "the only pair fails"
+		}
+		updated.Paths = append(updated.Paths, p)
+	}
+	events = status.Events(old, updated)
+	if len(events) != 1 || events[0].Message != "6 paths are Failing: p0 (open), p1 (open), p2 (open), p3 (open), p4 (open), p5" {
+		t.Errorf("got %+v", events)
+	}
+}
+
 func TestEventsAreAggregated(t *testing.T) {
 	var old, updated v1alpha1.ConnectivityCheckStatus
 	to := []v1alpha1.State{v1alpha1.StateFailing, v1alpha1.StateDegraded, v1alpha1.StateUnknown}
