@@ -4,7 +4,6 @@
 package plan
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -23,16 +22,33 @@ type assigner struct {
 // draft is a group of one node before its members have rows.
 type draft struct {
 	group *Group
-	// names of nodes for mesh kinds, addrs for TCP and HTTP: first the
-	// window, then those that are kept because they were bad.
-	names []string
-	addrs []netip.AddrPort
-	// window is how many of them take turns.
-	window int
+	// names of nodes for mesh kinds, targets for kinds that dial addresses:
+	// first the window, then those that are kept because they were bad.
+	names   []string
+	targets []target
+	// window is how many of them take turns, perRound of them at a time.
+	window, perRound int
+	// sources are pods, of which the first turn of them have their turn, and
+	// the others are kept because they were bad.
+	sources []*Pod
+	turn    int
+	// subjects are the pods whose listeners are looked at.
+	subjects []*Pod
+	// wanted are the nodes that a wire is to lead to, with an echo pod or not.
+	wanted []string
 	bad    *badGroup
 }
 
-func (d *draft) members() int { return len(d.names) + len(d.addrs) }
+func (d *draft) members() int { return len(d.names) + len(d.targets) }
+
+// void is true for a draft without a member that needs some.
+func (d *draft) void() bool {
+	g := d.group
+	return d.members() == 0 && (g.spread != nil || g.wire != nil || g.listeners != nil)
+}
+
+// keeps is true for a draft that holds what its window does not.
+func (d *draft) keeps() bool { return d.members() > d.window || len(d.sources) > d.turn }
 
 // shrunk is the draft with a window of at most n, which is above 0. What was
 // bad stays, also where the window no longer holds it.
@@ -40,11 +56,15 @@ func (d *draft) shrunk(n int) draft {
 	if n >= d.window {
 		return *d
 	}
-	out := draft{group: d.group, window: n, bad: d.bad}
+	out := *d
+	out.window = n
 	if len(d.names) > 0 {
 		out.names = d.bad.keepNodes(d.group, slices.Clone(d.names[:n]))
 	} else {
-		out.addrs = d.bad.keepAddrs(d.group, slices.Clone(d.addrs[:n]))
+		out.targets = d.bad.keepTargets(d.group, slices.Clone(d.targets[:n]))
+	}
+	if len(d.subjects) > 0 {
+		out.subjects = d.subjects[:n]
 	}
 	return out
 }
@@ -59,8 +79,11 @@ func (a *assigner) drafts(node string, resolved []*Resolved, previous *v1alpha1.
 	var drafts []draft
 	for _, r := range resolved {
 		for _, g := range r.groups {
-			if g.sources.has(node) {
-				drafts = append(drafts, a.draft(node, source, g, bad[g.Key]))
+			if !g.sources.has(node) {
+				continue
+			}
+			if d := a.draft(node, source, g, bad); !d.void() || len(d.wanted) > 0 {
+				drafts = append(drafts, d)
 			}
 		}
 	}
@@ -68,13 +91,21 @@ func (a *assigner) drafts(node string, resolved []*Resolved, previous *v1alpha1.
 }
 
 func (a *assigner) finish(node string, drafts []draft) Assignment {
-	spec, left := a.fit(drafts)
+	spec, left := a.fit(slices.DeleteFunc(drafts, func(d draft) bool { return d.void() }))
 	spec.Heartbeat = metav1.Duration{Duration: a.heartbeat}
 	return Assignment{Node: node, Spec: spec, LeftOut: left}
 }
 
-func (a *assigner) draft(node string, source uint64, g *Group, bad *badGroup) draft {
-	d := draft{group: g, bad: bad}
+func (a *assigner) draft(node string, source uint64, g *Group, reported map[string]*badGroup) draft {
+	d := draft{group: g, perRound: g.perRound}
+	if !g.Kind.Proves() {
+		d.bad = reported[g.Key]
+	}
+	if g.pods != nil {
+		d.sources = g.pods.window(node)
+		d.turn = len(d.sources)
+		d.sources = d.bad.keepSources(g, node, d.sources)
+	}
 	switch {
 	case g.mesh != nil:
 		d.names = make([]string, 0, WindowSize+1)
@@ -87,11 +118,52 @@ func (a *assigner) draft(node string, source uint64, g *Group, bad *badGroup) dr
 			d.names = g.ring.window(node, d.names)
 		}
 		d.window = len(d.names)
-		d.names = bad.keepNodes(g, d.names)
+		d.names = d.bad.keepNodes(g, d.names)
+	case g.wire != nil:
+		a.draftWire(&d, node, source, reported)
+	case g.listeners != nil:
+		l := g.listeners[node]
+		d.targets, d.subjects, d.window = l.targets, l.pods, len(l.targets)
+		d.perRound = g.perRound * ((d.window + WindowSize - 1) / WindowSize)
 	case g.spread != nil:
-		d.addrs = g.spread.window(source, nil)
-		d.window = len(d.addrs)
-		d.addrs = bad.keepAddrs(g, d.addrs)
+		d.targets = g.targets(node, source)
+		d.window = len(d.targets)
+		d.targets = d.bad.keepTargets(g, d.targets)
 	}
 	return d
+}
+
+// targets that a node holds of a group, in the order of turns.
+func (g *Group) targets(node string, source uint64) []target {
+	window := g.spread.window(source, nil)
+	skip := func(target) bool { return false }
+	switch {
+	case g.Kind == v1alpha1.ProbeHostControl: // for pods there are better proofs
+		skip = func(t target) bool { return t.uid != "" }
+	case g.notOwn:
+		skip = func(t target) bool { return t.node == node }
+	}
+	return slices.DeleteFunc(window, skip)
+}
+
+// draftWire leads to the echo pods of the nodes that the main group's targets
+// are on.
+func (a *assigner) draftWire(d *draft, node string, source uint64, reported map[string]*badGroup) {
+	w := d.group.wire
+	d.wanted = w.always
+	if w.main != nil {
+		for _, t := range a.draft(node, source, w.main, reported).targets {
+			if t.uid != "" {
+				d.wanted = append(d.wanted, t.node)
+			}
+		}
+		slices.Sort(d.wanted)
+		d.wanted = slices.Compact(d.wanted)
+	}
+	for _, name := range d.wanted {
+		if asTarget.plays(a.nodes[name]) {
+			d.names = append(d.names, name)
+		}
+	}
+	d.window = len(d.names)
 }

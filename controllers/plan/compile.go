@@ -6,6 +6,7 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -25,18 +26,36 @@ type compiledCheck struct {
 	fingerprint string
 }
 
-// compiledPath is one path; either idle or one of mesh, service and dns.
+// compiledPath is one path; either idle or one of mesh, service, pods, nodes,
+// host and DNS, which needs nothing.
 type compiledPath struct {
 	name string
+	// namespace of the check, and whether that is not Netladder's own.
+	namespace string
+	tenant    bool
 	// idle is why nothing is probed; nil if something is.
 	idle *idle
-	from selector
+	// kind of source: pods by fromPods, any other by the nodes in from.
+	kind     v1alpha1.SourceKind
+	from     selector
+	fromPods *podSelector
+	// perNode: how many pods of a node are sources at a time.
+	perNode int
 	// perRound: how many members each source tests in one round.
 	perRound int
 	probes   []compiledProbe
+	deny     *compiledDeny
 	mesh     *compiledMesh
 	service  *compiledService
+	pods     *compiledPods
+	nodes    *compiledNodes
+	host     *compiledHost
+	// protocol of targets; empty for TCP.
+	protocol v1alpha1.Protocol
 }
+
+// compiledDeny is what proves a Deny path.
+type compiledDeny struct{ wire, listener, control compiledProbe }
 
 // idle says why a path has nothing to probe.
 type idle struct {
@@ -62,13 +81,31 @@ type compiledMesh struct {
 type compiledService struct {
 	key  types.NamespacedName
 	port intstr.IntOrString
+	// apiServer is true for to.apiServer, which is everybody's.
+	apiServer bool
 }
+
+type compiledPods struct {
+	sel  *podSelector
+	port intstr.IntOrString
+}
+
+// compiledNodes is a port of nodes; 0 to ping them.
+type compiledNodes struct {
+	sel  selector
+	port int32
+}
+
+// compiledHost is an address; its zero value stands for a hostname, which is a
+// part of the probe.
+type compiledHost struct{ addr netip.AddrPort }
 
 // apiServer is the Service behind to.apiServer.
 func apiServer() *compiledService {
 	return &compiledService{
-		key:  types.NamespacedName{Namespace: metav1.NamespaceDefault, Name: "kubernetes"},
-		port: intstr.FromString("https"),
+		key:       types.NamespacedName{Namespace: metav1.NamespaceDefault, Name: "kubernetes"},
+		port:      intstr.FromString("https"),
+		apiServer: true,
 	}
 }
 
@@ -85,21 +122,66 @@ func compile(check *v1alpha1.ConnectivityCheck, s Settings) *compiledCheck {
 
 func compilePath(check *v1alpha1.ConnectivityCheck, i int, s Settings) compiledPath {
 	p := withDefaults(&check.Spec.Paths[i], check.Namespace)
-	c := compiledPath{name: p.Name, perRound: targetsPerSource(p.Sampling)}
+	c := compiledPath{
+		name: p.Name, namespace: check.Namespace, tenant: check.Namespace != s.Namespace,
+		perRound: targetsPerSource(p.Sampling), perNode: sourcesPerNode(p.Sampling),
+	}
 	if c.idle = refuse(check, p, s); c.idle != nil {
 		return c
 	}
-	var err error
-	if c.from, err = parseSelector(p.From.Probers.NodeSelector); err != nil {
-		c.idle = invalidSelector("from.probers.nodeSelector", err)
+	if c.idle = c.compileSource(&p.From); c.idle != nil {
 		return c
 	}
-	switch to := &p.To; {
+	if c.idle = c.compileTarget(&p.To); c.idle != nil {
+		return c
+	}
+	if protocolOf(&p.To) == v1alpha1.ProtocolUDP {
+		c.protocol = v1alpha1.ProtocolUDP
+	}
+	kinds := kindsOf(p, s)
+	if len(kinds) == 0 {
+		c.idle = unsupported("this version of Netladder knows only the mesh protocols TCP, UDP and ICMP; set one of them in to.mesh.protocols, or upgrade")
+	}
+	for _, kind := range kinds {
+		c.probes = append(c.probes, compileProbe(check, p, kind))
+	}
+	if p.Expect == v1alpha1.ExpectDeny {
+		c.deny = &compiledDeny{
+			wire:     compileProbe(check, p, v1alpha1.ProbeWire),
+			listener: compileProbe(check, p, v1alpha1.ProbeListener),
+			control:  compileProbe(check, p, v1alpha1.ProbeHostControl),
+		}
+	}
+	return c
+}
+
+func (c *compiledPath) compileSource(from *v1alpha1.Source) (why *idle) {
+	var err error
+	switch {
+	case from.Pods != nil:
+		c.kind = v1alpha1.SourcePods
+		c.fromPods, why = parsePods("from.pods", c.namespace, from.Pods.NamespaceSelector, from.Pods.PodSelector)
+		return why
+	case from.Nodes != nil:
+		c.kind = v1alpha1.SourceHost
+		if c.from, err = parseSelector(from.Nodes.NodeSelector); err != nil {
+			return invalidSelector("from.nodes.nodeSelector", err)
+		}
+	default:
+		if c.from, err = parseSelector(from.Probers.NodeSelector); err != nil {
+			return invalidSelector("from.probers.nodeSelector", err)
+		}
+	}
+	return nil
+}
+
+func (c *compiledPath) compileTarget(to *v1alpha1.Target) (why *idle) {
+	var err error
+	switch {
 	case to.Mesh != nil:
 		c.mesh = &compiledMesh{scope: to.Mesh.Scope}
 		if c.mesh.to, err = parseSelector(to.Mesh.NodeSelector); err != nil {
-			c.idle = invalidSelector("to.mesh.nodeSelector", err)
-			return c
+			return invalidSelector("to.mesh.nodeSelector", err)
 		}
 	case to.Service != nil:
 		c.service = &compiledService{
@@ -108,32 +190,21 @@ func compilePath(check *v1alpha1.ConnectivityCheck, i int, s Settings) compiledP
 		}
 	case to.APIServer != nil:
 		c.service = apiServer()
+	case to.Pods != nil:
+		c.pods = &compiledPods{port: to.Pods.Port}
+		c.pods.sel, why = parsePods("to.pods", c.namespace, to.Pods.NamespaceSelector, &to.Pods.PodSelector)
+	case to.Nodes != nil:
+		c.nodes = &compiledNodes{port: to.Nodes.Port}
+		if c.nodes.sel, err = parseSelector(to.Nodes.NodeSelector); err != nil {
+			return invalidSelector("to.nodes.nodeSelector", err)
+		}
+	case to.Host != nil:
+		c.host = &compiledHost{}
+		if ip, err := netip.ParseAddr(to.Host.IP); err == nil {
+			c.host.addr = netip.AddrPortFrom(ip.Unmap(), uint16(to.Host.Port))
+		}
 	}
-	kinds := kindsOf(p)
-	if len(kinds) == 0 {
-		c.idle = &idle{reason: v1alpha1.ReasonUnsupported,
-			message: "this version of Netladder knows only the mesh protocols TCP, UDP and ICMP; set one of them in to.mesh.protocols, or upgrade"}
-	}
-	for _, kind := range kinds {
-		c.probes = append(c.probes, compileProbe(check, p, kind))
-	}
-	return c
-}
-
-// refuse says why a path must or can not be probed at all.
-func refuse(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, s Settings) *idle {
-	switch to := &p.To; {
-	case p.From.Probers == nil:
-		return &idle{reason: v1alpha1.ReasonUnsupported, message: "this version of Netladder knows only the source from.probers; set it, or upgrade"}
-	case to.Mesh == nil && to.Service == nil && to.DNS == nil && to.APIServer == nil:
-		return &idle{reason: v1alpha1.ReasonUnsupported, message: "this version of Netladder knows only the targets to.mesh, to.service, to.dns and to.apiServer; set one of them, or upgrade"}
-	case check.Namespace != s.Namespace:
-		return &idle{reason: v1alpha1.ReasonSourceNotPermitted, message: fmt.Sprintf(
-			"from.probers may be used only in Netladder's own namespace; create this check in namespace %s", s.Namespace)}
-	case check.Spec.Suspend:
-		return &idle{accepted: true, reason: v1alpha1.ReasonSuspended, message: "spec.suspend is true; set it to false to probe again"}
-	}
-	return nil
+	return why
 }
 
 func parseSelector(s *metav1.LabelSelector) (selector, error) {
@@ -160,29 +231,40 @@ func cut(s string) string {
 }
 
 // kindsOf a path, sorted.
-func kindsOf(p *v1alpha1.Path) []v1alpha1.ProbeKind {
+func kindsOf(p *v1alpha1.Path, s Settings) []v1alpha1.ProbeKind {
+	udp := protocolOf(&p.To) == v1alpha1.ProtocolUDP
 	switch {
 	case p.To.Mesh != nil:
-		var kinds []v1alpha1.ProbeKind
-		for _, protocol := range p.To.Mesh.Protocols {
-			switch protocol {
-			case v1alpha1.MeshTCP:
-				kinds = append(kinds, v1alpha1.ProbeMeshTCP)
-			case v1alpha1.MeshUDP:
-				kinds = append(kinds, v1alpha1.ProbeMeshUDP)
-			case v1alpha1.MeshICMP:
-				kinds = append(kinds, v1alpha1.ProbeMeshICMP)
-			}
-		}
-		slices.Sort(kinds)
-		return kinds
+		return meshKinds(p.To.Mesh)
 	case p.To.DNS != nil:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeDNS}
-	case p.To.Service != nil && p.HTTP != nil:
+	case p.HTTP != nil:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeHTTP}
+	case p.To.Nodes != nil && p.To.Nodes.Port == 0:
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeICMP}
+	case udp:
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeUDP}
+	case p.To.Pods != nil && s.Level == v1alpha1.LevelFull && (p.TCP == nil || p.TCP.Handshake != v1alpha1.HandshakeFull):
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeTCPHalfOpen}
 	default:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeTCP}
 	}
+}
+
+func meshKinds(m *v1alpha1.MeshTarget) []v1alpha1.ProbeKind {
+	var kinds []v1alpha1.ProbeKind
+	for _, protocol := range m.Protocols {
+		switch protocol {
+		case v1alpha1.MeshTCP:
+			kinds = append(kinds, v1alpha1.ProbeMeshTCP)
+		case v1alpha1.MeshUDP:
+			kinds = append(kinds, v1alpha1.ProbeMeshUDP)
+		case v1alpha1.MeshICMP:
+			kinds = append(kinds, v1alpha1.ProbeMeshICMP)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
 }
 
 func compileProbe(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, kind v1alpha1.ProbeKind) compiledProbe {
@@ -193,19 +275,41 @@ func compileProbe(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, kind v1al
 		Kind:             kind,
 		Interval:         metav1.Duration{Duration: pc.Interval},
 		Timeout:          metav1.Duration{Duration: pc.Timeout},
-		MaxLatency:       p.MaxLatency,
-		FailureThreshold: pc.FailureThreshold,
-		SuccessThreshold: pc.SuccessThreshold,
+		FailureThreshold: 1,
+		SuccessThreshold: 1,
+	}
+	if p.To.Host != nil && p.To.Host.Hostname != "" && !kind.IsMesh() && kind != v1alpha1.ProbeListener {
+		g.Host = p.To.Host
+	}
+	if !kind.Proves() {
+		g.MaxLatency, g.FailureThreshold, g.SuccessThreshold = p.MaxLatency, pc.FailureThreshold, pc.SuccessThreshold
+		g.From = sourceKind(&p.From)
+		if p.Expect == v1alpha1.ExpectDeny {
+			g.Expect = v1alpha1.ExpectDeny
+		}
 	}
 	switch kind {
 	case v1alpha1.ProbeDNS:
 		g.DNS = p.To.DNS
 	case v1alpha1.ProbeHTTP:
 		g.HTTP = p.HTTP
-	case v1alpha1.ProbeMeshTCP, v1alpha1.ProbeMeshUDP, v1alpha1.ProbeMeshICMP:
+	case v1alpha1.ProbeHostControl:
+		g.From = v1alpha1.SourceHost
+	case v1alpha1.ProbeMeshTCP, v1alpha1.ProbeMeshUDP, v1alpha1.ProbeMeshICMP, v1alpha1.ProbeWire:
 		g.Port = EchoPort
 	}
 	return compiledProbe{group: g, content: contentHash(check.UID, p, pc, kind), size: len(mustJSON(g))}
+}
+
+func sourceKind(from *v1alpha1.Source) v1alpha1.SourceKind {
+	switch {
+	case from.Pods != nil:
+		return v1alpha1.SourcePods
+	case from.Nodes != nil:
+		return v1alpha1.SourceHost
+	default:
+		return v1alpha1.SourceProber
+	}
 }
 
 // contentHash covers what makes the state of a pair another state: not the

@@ -19,6 +19,8 @@ const (
 	defaultFailureThreshold = 2
 	defaultSuccessThreshold = 1
 	defaultTargetsPerSource = 3
+	defaultSourcesPerNode   = 2
+	maxSourcesPerNode       = 10
 )
 
 // pace is what all paths of a check have in common.
@@ -54,6 +56,13 @@ func targetsPerSource(s *v1alpha1.Sampling) int {
 	return int(orDefault(s.TargetsPerSource, defaultTargetsPerSource))
 }
 
+func sourcesPerNode(s *v1alpha1.Sampling) int {
+	if s == nil {
+		return defaultSourcesPerNode
+	}
+	return min(int(orDefault(s.SourcesPerNode, defaultSourcesPerNode)), maxSourcesPerNode)
+}
+
 // withDefaults is a deep copy of a path that has every default written out.
 func withDefaults(in *v1alpha1.Path, namespace string) *v1alpha1.Path {
 	p := in.DeepCopy()
@@ -68,10 +77,25 @@ func withDefaults(in *v1alpha1.Path, namespace string) *v1alpha1.Path {
 	if p.MaxLatency != nil && p.MaxLatency.Duration <= 0 {
 		p.MaxLatency = nil
 	}
-	if p.From.Probers != nil {
-		p.From.Probers.NodeSelector = orEvery(p.From.Probers.NodeSelector)
+	defaultSource(&p.From)
+	defaultTarget(&p.To, namespace)
+	return p
+}
+
+func defaultSource(from *v1alpha1.Source) {
+	if from.Probers != nil {
+		from.Probers.NodeSelector = orEvery(from.Probers.NodeSelector)
 	}
-	if m := p.To.Mesh; m != nil {
+	if from.Nodes != nil {
+		from.Nodes.NodeSelector = orEvery(from.Nodes.NodeSelector)
+	}
+	if from.Pods != nil {
+		from.Pods.PodSelector = orEvery(from.Pods.PodSelector)
+	}
+}
+
+func defaultTarget(to *v1alpha1.Target, namespace string) {
+	if m := to.Mesh; m != nil {
 		m.NodeSelector = orEvery(m.NodeSelector)
 		m.Scope = orText(m.Scope, v1alpha1.MeshScopeAny)
 		slices.Sort(m.Protocols)
@@ -80,14 +104,25 @@ func withDefaults(in *v1alpha1.Path, namespace string) *v1alpha1.Path {
 			m.Protocols = []v1alpha1.MeshProtocol{v1alpha1.MeshTCP}
 		}
 	}
-	if s := p.To.Service; s != nil {
+	if s := to.Service; s != nil {
 		s.Namespace = orText(s.Namespace, namespace)
 	}
-	if d := p.To.DNS; d != nil {
+	if d := to.DNS; d != nil {
 		d.Type = orText(d.Type, v1alpha1.DNSTypeA)
 		d.Transport = orText(d.Transport, v1alpha1.DNSOverUDP)
 	}
-	return p
+	if t := to.Pods; t != nil {
+		t.Protocol = orText(t.Protocol, v1alpha1.ProtocolTCP)
+	}
+	if n := to.Nodes; n != nil {
+		n.NodeSelector = orEvery(n.NodeSelector)
+		if n.Port != 0 {
+			n.Protocol = orText(n.Protocol, v1alpha1.ProtocolTCP)
+		}
+	}
+	if h := to.Host; h != nil {
+		h.Protocol = orText(h.Protocol, v1alpha1.ProtocolTCP)
+	}
 }
 
 func orText[T ~string](v, def T) T {

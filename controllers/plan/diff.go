@@ -3,7 +3,10 @@
 
 package plan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // differ finds the nodes whose assignment differs between what a check meant
 // and what it means now. It remembers which sets and rings it has compared,
@@ -58,7 +61,7 @@ func (d *differ) all(s *nodeSet) {
 
 func (d *differ) group(a, b *Group) {
 	if a.Content != b.Content || a.perRound != b.perRound || a.scope != b.scope ||
-		(a.ring == nil) != (b.ring == nil) || (a.spread == nil) != (b.spread == nil) {
+		(a.ring == nil) != (b.ring == nil) || (a.spread == nil) != (b.spread == nil) || a.notOwn != b.notOwn {
 		d.all(a.sources)
 		d.all(b.sources)
 		return
@@ -73,6 +76,21 @@ func (d *differ) group(a, b *Group) {
 	}
 	if a.spread != b.spread {
 		a.spread.changed(b.spread, b.sources, d.mark)
+	}
+	if a.pods != nil && b.pods != nil {
+		for _, name := range b.sources.names {
+			if a.sources.has(name) && !a.pods.equal(b.pods, name) {
+				d.mark(name)
+			}
+		}
+	}
+	for _, name := range b.sources.names {
+		if b.listeners != nil && !a.listeners[name].equal(b.listeners[name]) {
+			d.mark(name)
+		}
+	}
+	if b.wire != nil && !slices.Equal(a.wire.always, b.wire.always) {
+		d.all(b.sources)
 	}
 }
 

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -42,30 +43,44 @@ type Engine struct {
 	// kept are the bad pairs that the last assignment of a node kept behind
 	// its windows.
 	kept map[string][]keptPair
-	next time.Time
+	// wired are, by the name of a node, the nodes whose last assignment wanted
+	// a wire to it; wires is the same the other way round.
+	wired map[string]map[string]struct{}
+	wires map[string][]string
+	// readers of pods.
+	readers readers
+	next    time.Time
 }
 
 type checkState struct {
 	compiled *compiledCheck
 	resolved *Resolved
+	// readSets and readIPs are what readers have noted of it.
+	readSets []string
+	readIPs  []netip.Addr
 }
 
 // pending are the changes that were not worked on yet.
 type pending struct {
 	// nodes as they were before the change; nil if they were not there.
-	nodes    map[string]*Node
-	services map[types.NamespacedName]struct{}
+	nodes map[string]*Node
+	// services that changed; false where only endpoints behind cluster IPs did.
+	services map[types.NamespacedName]bool
 	checks   map[types.NamespacedName]struct{}
+	// pods and namespaces as they were before the change; nil if they were not
+	// there.
+	pods       map[types.UID]*Pod
+	namespaces map[string]*Namespace
 	// advanced is true if an epoch may have ended.
 	advanced bool
 }
 
 func (p *pending) empty() bool {
-	return len(p.nodes)+len(p.services)+len(p.checks) == 0 && !p.advanced
+	return len(p.nodes)+len(p.services)+len(p.checks)+len(p.pods)+len(p.namespaces) == 0 && !p.advanced
 }
 
 // keptPair is a pair behind the window of a group: a mesh target by the name
-// of its node, or any address of a Service.
+// of its node, or any address or pod.
 type keptPair struct {
 	group *Group
 	node  string
@@ -80,8 +95,11 @@ func NewEngine(s Settings) *Engine {
 			Nodes: map[string]*Node{}, Services: map[types.NamespacedName]*Service{},
 			Pods: map[types.UID]*Pod{}, Namespaces: map[string]*Namespace{},
 		}, time.Time{}),
-		checks: map[types.NamespacedName]*checkState{},
-		kept:   map[string][]keptPair{},
+		checks:  map[types.NamespacedName]*checkState{},
+		kept:    map[string][]keptPair{},
+		wired:   map[string]map[string]struct{}{},
+		wires:   map[string][]string{},
+		readers: newReaders(),
 	}
 	e.clear()
 	return e
@@ -89,9 +107,11 @@ func NewEngine(s Settings) *Engine {
 
 func (e *Engine) clear() {
 	e.pending = pending{
-		nodes:    map[string]*Node{},
-		services: map[types.NamespacedName]struct{}{},
-		checks:   map[types.NamespacedName]struct{}{},
+		nodes:      map[string]*Node{},
+		services:   map[types.NamespacedName]bool{},
+		checks:     map[types.NamespacedName]struct{}{},
+		pods:       map[types.UID]*Pod{},
+		namespaces: map[string]*Namespace{},
 	}
 	if e.dirty.nodes == nil {
 		e.dirty.nodes = map[string]struct{}{}
@@ -125,7 +145,7 @@ func (e *Engine) noteNode(name string, old *Node) {
 // sameNode says whether the plan reads the same from both.
 func sameNode(a, b *Node) bool {
 	return a != nil && b != nil && a.UID == b.UID && a.Prober == b.Prober &&
-		maps.Equal(a.Labels, b.Labels) && sameEcho(a, b)
+		maps.Equal(a.Labels, b.Labels) && slices.Equal(a.IPs, b.IPs) && sameEcho(a, b)
 }
 
 func sameEcho(a, b *Node) bool {
@@ -135,28 +155,15 @@ func sameEcho(a, b *Node) bool {
 	return a.Echo.UID == b.Echo.UID && slices.Equal(a.Echo.IPs, b.Echo.IPs)
 }
 
-// SetPod adds or changes a workload pod. The engine keeps p: do not change it.
-func (e *Engine) SetPod(p *Pod) { e.view.cluster.Pods[p.UID] = p }
-
-// DeletePod removes a workload pod.
-func (e *Engine) DeletePod(uid types.UID) { delete(e.view.cluster.Pods, uid) }
-
-// SetNamespace adds or changes a namespace. The engine keeps n: do not change
-// it.
-func (e *Engine) SetNamespace(n *Namespace) { e.view.cluster.Namespaces[n.Name] = n }
-
-// DeleteNamespace removes a namespace.
-func (e *Engine) DeleteNamespace(name string) { delete(e.view.cluster.Namespaces, name) }
-
-// Pod returns a workload pod as it was set; nil if unknown.
-func (e *Engine) Pod(uid types.UID) *Pod { return e.view.cluster.Pods[uid] }
-
 // SetService adds or changes a Service. The engine keeps s: do not change it.
 func (e *Engine) SetService(s *Service) {
 	old := e.view.cluster.Services[s.Key]
 	e.view.cluster.Services[s.Key] = s
-	if !samePlan(old, s) {
-		e.pending.services[s.Key] = struct{}{}
+	switch {
+	case !samePlan(old, s):
+		e.pending.services[s.Key] = true
+	case !sameEndpoints(old, s) && !e.pending.services[s.Key]:
+		e.pending.services[s.Key] = false
 	}
 }
 
@@ -164,7 +171,7 @@ func (e *Engine) SetService(s *Service) {
 func (e *Engine) DeleteService(key types.NamespacedName) {
 	if _, ok := e.view.cluster.Services[key]; ok {
 		delete(e.view.cluster.Services, key)
-		e.pending.services[key] = struct{}{}
+		e.pending.services[key] = true
 	}
 }
 
@@ -192,6 +199,7 @@ func (e *Engine) DeleteCheck(key types.NamespacedName) {
 	}
 	delete(e.checks, key)
 	e.pending.checks[key] = struct{}{}
+	e.readers.replace(key, state, nil)
 	e.markGroups(state.resolved)
 	if i, ok := e.find(key); ok {
 		e.resolved = slices.Delete(e.resolved, i, i+1)
@@ -240,7 +248,7 @@ func (e *Engine) Resolved(check types.NamespacedName) *Resolved {
 func (e *Engine) Assign(node string, previous *v1alpha1.ProbeAssignment) (Assignment, bool) {
 	e.flush()
 	if !asSource.plays(e.view.cluster.Nodes[node]) {
-		delete(e.kept, node)
+		e.keep(node, nil)
 		return Assignment{}, false
 	}
 	a := assigner{nodes: e.view.cluster.Nodes, limit: e.settings.sizeLimit(), heartbeat: heartbeat(e.probers)}
@@ -253,9 +261,11 @@ func (e *Engine) Assign(node string, previous *v1alpha1.ProbeAssignment) (Assign
 // nothing else says which node has to hear when they change.
 func (e *Engine) keep(node string, drafts []draft) {
 	var pairs []keptPair
+	var wanted []string
 	for i := range drafts {
 		d := &drafts[i]
-		if d.members() == d.window {
+		wanted = append(wanted, d.wanted...)
+		if !d.keeps() {
 			continue
 		}
 		if d.group.mesh == nil {
@@ -266,11 +276,38 @@ func (e *Engine) keep(node string, drafts []draft) {
 			pairs = append(pairs, keptPair{group: d.group, node: name})
 		}
 	}
+	e.wire(node, wanted)
 	if len(pairs) == 0 {
 		delete(e.kept, node)
 		return
 	}
 	e.kept[node] = pairs
+}
+
+// wire notes to which nodes an assignment wants a wire, for the same reason.
+func (e *Engine) wire(node string, wanted []string) {
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	if slices.Equal(wanted, e.wires[node]) {
+		return
+	}
+	for _, name := range e.wires[node] {
+		delete(e.wired[name], node)
+		if len(e.wired[name]) == 0 {
+			delete(e.wired, name)
+		}
+	}
+	if len(wanted) == 0 {
+		delete(e.wires, node)
+		return
+	}
+	e.wires[node] = wanted
+	for _, name := range wanted {
+		if e.wired[name] == nil {
+			e.wired[name] = map[string]struct{}{}
+		}
+		e.wired[name][node] = struct{}{}
+	}
 }
 
 // Node returns a node as it was set; nil if unknown.

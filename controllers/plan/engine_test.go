@@ -31,15 +31,19 @@ type world struct {
 	in       Input
 	checks   map[string]*v1alpha1.ConnectivityCheck
 	previous map[string]*v1alpha1.ProbeAssignment
+	nodes    int
 }
 
 func newWorld(t *rapid.T, limit int) *world {
-	s := Settings{Namespace: home, SizeLimit: limit}
+	s := Settings{Namespace: home, SizeLimit: limit, Level: v1alpha1.LevelFull}
 	w := &world{
 		t: t, engine: NewEngine(s),
 		in: Input{
 			Settings: s, Now: time.Unix(1_700_000_000, 0),
-			Cluster: &Cluster{Nodes: map[string]*Node{}, Services: map[types.NamespacedName]*Service{}},
+			Cluster: &Cluster{
+				Nodes: map[string]*Node{}, Services: map[types.NamespacedName]*Service{},
+				Pods: map[types.UID]*Pod{}, Namespaces: map[string]*Namespace{},
+			},
 		},
 		checks:   map[string]*v1alpha1.ConnectivityCheck{},
 		previous: map[string]*v1alpha1.ProbeAssignment{},
@@ -51,8 +55,15 @@ func newWorld(t *rapid.T, limit int) *world {
 func TestEngineAgreesWithBuild(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, rapid.SampledFrom([]int{0, 0, 6000}).Draw(t, "limit"))
-		for i := range rapid.SampledFrom([]int{3, 36, 60}).Draw(t, "nodes") {
+		w.nodes = rapid.SampledFrom([]int{3, 36, 60}).Draw(t, "nodes")
+		for i := range w.nodes {
 			w.setNode(i)
+		}
+		for i := range namespaces {
+			w.setNamespace(i)
+		}
+		for i := range rapid.SampledFrom([]int{0, 10, 100}).Draw(t, "pods") {
+			w.setPod(i)
 		}
 		for i := range 4 {
 			w.setCheck(i)
@@ -70,7 +81,8 @@ func TestEngineAgreesWithBuild(t *testing.T) {
 
 func (w *world) change() {
 	i := rapid.IntRange(0, 62).Draw(w.t, "which")
-	switch rapid.SampledFrom([]string{"node", "node", "gone", "service", "service", "no service", "check", "no check", "time"}).Draw(w.t, "change") {
+	switch rapid.SampledFrom([]string{"node", "node", "gone", "service", "service", "no service",
+		"check", "no check", "time", "pod", "pod", "no pod", "namespace", "no namespace"}).Draw(w.t, "change") {
 	case "node":
 		w.setNode(i)
 	case "gone":
@@ -88,7 +100,19 @@ func (w *world) change() {
 	case "no check":
 		name := fmt.Sprintf("check-%d", i%6)
 		delete(w.checks, name)
-		w.engine.DeleteCheck(types.NamespacedName{Namespace: home, Name: name})
+		w.engine.DeleteCheck(checkKey(i % 6))
+	case "pod":
+		w.setPod(i)
+	case "no pod":
+		uid := podUID(i)
+		delete(w.in.Cluster.Pods, uid)
+		w.engine.DeletePod(uid)
+	case "namespace":
+		w.setNamespace(i % len(namespaces))
+	case "no namespace":
+		name := namespaces[i%len(namespaces)]
+		delete(w.in.Cluster.Namespaces, name)
+		w.engine.DeleteNamespace(name)
 	case "time":
 		w.in.Now = w.in.Now.Add(time.Duration(rapid.IntRange(-5, 25).Draw(w.t, "minutes")) * time.Minute)
 		w.engine.Advance(w.in.Now)
@@ -110,6 +134,9 @@ func (w *world) setNode(i int) {
 			n.Echo.IPs = append(n.Echo.IPs, netip.MustParseAddr(fmt.Sprintf("fd00::%x", i+1)))
 		}
 	}
+	if rapid.IntRange(0, 9).Draw(w.t, "address") > 0 {
+		n.IPs = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, byte(rapid.IntRange(2, 3).Draw(w.t, "net")), byte(i)})}
+	}
 	w.in.Cluster.Nodes[n.Name] = n
 	w.engine.SetNode(n)
 }
@@ -123,7 +150,8 @@ func (w *world) setService(i int) {
 	if rapid.Bool().Draw(w.t, "headless") {
 		s.Headless = true
 		for e := range rapid.SampledFrom([]int{0, 3, 32, 33, 100}).Draw(w.t, "endpoints") {
-			s.Ports[0].Endpoints = append(s.Ports[0].Endpoints, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, byte(i), byte(e)}), 8080))
+			// The upper half may be addresses of pods.
+			s.Ports[0].Endpoints = append(s.Ports[0].Endpoints, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, byte(i / 2), byte(e)}), 8080))
 		}
 		if n := len(s.Ports[0].Endpoints); n > 0 {
 			at := rapid.IntRange(0, n-1).Draw(w.t, "missing")
@@ -131,6 +159,9 @@ func (w *world) setService(i int) {
 		}
 	} else {
 		s.ClusterIPs = []netip.Addr{netip.AddrFrom4([4]byte{10, 96, byte(rapid.IntRange(0, 2).Draw(w.t, "ip")), byte(i)})}
+		for e := range rapid.SampledFrom([]int{0, 1, 12}).Draw(w.t, "behind") {
+			s.Ports[0].Endpoints = append(s.Ports[0].Endpoints, netip.AddrPortFrom(podIP(e*rapid.IntRange(1, 3).Draw(w.t, "which")), 8080))
+		}
 	}
 	w.in.Cluster.Services[s.Key] = s
 	w.engine.SetService(s)
@@ -138,7 +169,8 @@ func (w *world) setService(i int) {
 
 func (w *world) setCheck(i int) {
 	c := &v1alpha1.ConnectivityCheck{}
-	c.Namespace, c.Name, c.UID = home, fmt.Sprintf("check-%d", i), types.UID(fmt.Sprint(i))
+	key := checkKey(i)
+	c.Namespace, c.Name, c.UID = key.Namespace, key.Name, types.UID(fmt.Sprint(i))
 	c.Spec.Suspend = rapid.IntRange(0, 9).Draw(w.t, "suspend") == 0
 	for p := range rapid.IntRange(1, 3).Draw(w.t, "paths") {
 		c.Spec.Paths = append(c.Spec.Paths, w.path(p))
@@ -157,27 +189,57 @@ func (w *world) selector(label string) *metav1.LabelSelector {
 }
 
 func (w *world) path(i int) v1alpha1.Path {
-	p := v1alpha1.Path{
-		Name: fmt.Sprintf("path-%d", i),
-		From: v1alpha1.Source{Probers: &v1alpha1.ProbersSource{NodeSelector: w.selector("from")}},
+	p := v1alpha1.Path{Name: fmt.Sprintf("path-%d", i)}
+	switch rapid.IntRange(0, 5).Draw(w.t, "from kind") {
+	case 0, 1:
+		p.From.Probers = &v1alpha1.ProbersSource{NodeSelector: w.selector("from")}
+	case 2:
+		p.From.Nodes = &v1alpha1.NodesSource{NodeSelector: w.selector("from")}
+	default:
+		p.From.Pods = &v1alpha1.PodsSource{PodSelector: w.podSelector("from"), NamespaceSelector: w.namespaceSelector("from")}
 	}
 	if n := rapid.Int32Range(0, 20).Draw(w.t, "sampling"); n > 0 {
-		p.Sampling = &v1alpha1.Sampling{TargetsPerSource: n}
+		p.Sampling = &v1alpha1.Sampling{TargetsPerSource: n, SourcesPerNode: min(n, 10)}
 	}
-	switch rapid.IntRange(0, 5).Draw(w.t, "to") {
+	if rapid.Bool().Draw(w.t, "deny") {
+		p.Expect = v1alpha1.ExpectDeny
+	}
+	p.To = w.target()
+	return p
+}
+
+func (w *world) target() (to v1alpha1.Target) {
+	switch rapid.IntRange(0, 10).Draw(w.t, "to") {
 	case 0, 1, 2:
-		p.To.Mesh = &v1alpha1.MeshTarget{
+		to.Mesh = &v1alpha1.MeshTarget{
 			NodeSelector: w.selector("to"),
 			Scope:        rapid.SampledFrom([]v1alpha1.MeshScope{"", "Any", "SameNode", "CrossNode"}).Draw(w.t, "scope"),
 			Protocols:    rapid.SampledFrom([][]v1alpha1.MeshProtocol{nil, {"UDP", "ICMP"}}).Draw(w.t, "protocols"),
 		}
 	case 3, 4:
 		key := serviceKey(rapid.IntRange(0, 3).Draw(w.t, "service"))
-		p.To.Service = &v1alpha1.ServiceTarget{Namespace: key.Namespace, Name: key.Name, Port: intstr.FromInt32(80)}
+		to.Service = &v1alpha1.ServiceTarget{Namespace: key.Namespace, Name: key.Name, Port: intstr.FromInt32(80)}
 	case 5:
-		p.To.DNS = &v1alpha1.DNSTarget{Name: "kubernetes.default"}
+		to.DNS = &v1alpha1.DNSTarget{Name: "kubernetes.default"}
+	case 6:
+		to.Nodes = &v1alpha1.NodesTarget{NodeSelector: w.selector("to"), Port: rapid.Int32Range(0, 1).Draw(w.t, "port")}
+	case 7:
+		to.Host = rapid.SampledFrom([]*v1alpha1.HostTarget{
+			{IP: podIP(1).String(), Port: 80}, {IP: "198.51.100.7", Port: 53, Protocol: "UDP"}, {Hostname: "example.com", Port: 443}, {IP: "127.0.0.1", Port: 1},
+		}).Draw(w.t, "host")
+	default:
+		to.Pods = &v1alpha1.PodsTarget{
+			NamespaceSelector: w.namespaceSelector("to"), PodSelector: metav1.LabelSelector{}, Port: intstr.FromInt32(8080),
+			Protocol: rapid.SampledFrom([]v1alpha1.Protocol{"", "TCP", "UDP"}).Draw(w.t, "protocol"),
+		}
+		if s := w.podSelector("to"); s != nil {
+			to.Pods.PodSelector = *s
+		}
+		if rapid.Bool().Draw(w.t, "named") {
+			to.Pods.Port = intstr.FromString("http")
+		}
 	}
-	return p
+	return to
 }
 
 // compare takes what is dirty, as a controller would, and checks that the
@@ -218,11 +280,12 @@ func (w *world) compare() {
 	}
 	for name, c := range w.checks {
 		want := Resolve(c, w.in.Cluster, w.in.Settings, w.in.Now)
-		got := w.engine.Resolved(types.NamespacedName{Namespace: home, Name: name})
+		got := w.engine.Resolved(types.NamespacedName{Namespace: c.Namespace, Name: name})
 		if d := cmp.Diff(want.Paths, got.Paths, cmp.Comparer(sameGroup)); d != "" {
 			w.t.Fatalf("resolved differs:\n%s", d)
 		}
 	}
+	w.permitted(want)
 }
 
 func sameGroup(a, b *Group) bool {
@@ -239,10 +302,10 @@ func (w *world) report(node string, spec v1alpha1.ProbeAssignmentSpec) {
 		}
 		m := g.Members[rapid.IntRange(0, len(g.Members)-1).Draw(w.t, "member")]
 		s := v1alpha1.PairStatus{Group: g.Key, State: v1alpha1.StateFailing}
-		if g.Port != 0 {
-			s.Target = spec.Nodes[m].Name + "/IPv4"
-		} else {
-			s.Target = netip.AddrPortFrom(netip.MustParseAddr(spec.Targets[m].IP), uint16(spec.Targets[m].Port)).String()
+		for _, pair := range spec.Pairs(g) {
+			if pair.Member < len(g.Members) && g.Members[pair.Member] == m {
+				s.Target = pair.Key
+			}
 		}
 		p.Status.NotPassing = append(p.Status.NotPassing, s)
 	}

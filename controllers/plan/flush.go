@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -19,13 +20,18 @@ func (e *Engine) flush() {
 	}
 	p := e.pending
 	e.clear()
+	touched := map[types.NamespacedName]struct{}{}
+	e.changePods(&p, touched)
+	if len(touched)+len(p.nodes)+len(p.services)+len(p.checks) == 0 && !p.advanced {
+		return
+	}
 	before := heartbeat(e.probers)
 	for name, old := range p.nodes {
 		e.noteNodeChange(name, old)
 	}
 	replaced := e.view.updateSets(p.nodes)
 	e.view.dropMeshes(replaced, p.advanced)
-	stale := e.staleChecks(&p, replaced)
+	stale := e.staleChecks(&p, replaced, touched)
 	diff := newDiffer(e.mark)
 	for _, key := range stale {
 		e.resolveAgain(key, diff)
@@ -41,6 +47,7 @@ func (e *Engine) flush() {
 	}
 	if len(p.checks) > 0 {
 		e.view.sweep(e.checks)
+		e.sweepPods()
 	}
 	e.next = e.nextEpoch()
 }
@@ -84,6 +91,8 @@ func (v *view) updateSets(changed map[string]*Node) map[setKey]bool {
 				gone[name] = true
 			case is && key.role == asTarget:
 				recount = recount || len(old.Echo.IPs) != len(now.Echo.IPs)
+			case is && key.role == asHost:
+				recount = recount || !slices.Equal(old.IPs, now.IPs)
 			}
 		}
 		if len(come)+len(gone) == 0 && !recount {
@@ -122,25 +131,24 @@ func (v *view) dropMeshes(replaced map[setKey]bool, advanced bool) {
 	}
 }
 
-// staleChecks are the checks that read something that changed, sorted.
-func (e *Engine) staleChecks(p *pending, replaced map[setKey]bool) []types.NamespacedName {
-	var out []types.NamespacedName
+// staleChecks are the checks that read something that changed, sorted; touched
+// are those of which that is known.
+func (e *Engine) staleChecks(p *pending, replaced map[setKey]bool, touched map[types.NamespacedName]struct{}) []types.NamespacedName {
 	for key := range p.checks {
 		if _, ok := e.checks[key]; ok {
-			out = append(out, key)
+			touched[key] = struct{}{}
 		} else {
 			e.dirty.checks[key] = struct{}{}
 		}
 	}
-	if len(replaced) > 0 || len(p.services) > 0 || p.advanced {
+	if len(replaced) > 0 || len(p.services) > 0 || len(p.nodes) > 0 || p.advanced {
 		for key, state := range e.checks {
-			if _, ok := p.checks[key]; !ok && e.stale(state, p, replaced) {
-				out = append(out, key)
+			if _, ok := touched[key]; !ok && e.stale(state, p, replaced) {
+				touched[key] = struct{}{}
 			}
 		}
 	}
-	slices.SortFunc(out, compareKeys)
-	return out
+	return slices.SortedFunc(maps.Keys(touched), compareKeys)
 }
 
 func (e *Engine) stale(state *checkState, p *pending, replaced map[setKey]bool) bool {
@@ -149,35 +157,77 @@ func (e *Engine) stale(state *checkState, p *pending, replaced map[setKey]bool) 
 		if c.idle != nil {
 			continue
 		}
-		if replaced[setKey{c.from.key, asSource}] || c.mesh != nil && replaced[setKey{c.mesh.to.key, asTarget}] {
-			return true
+		for _, key := range c.setKeys() {
+			if replaced[key] {
+				return true
+			}
 		}
 		if c.service != nil {
-			if _, ok := p.services[c.service.key]; ok {
+			if all, ok := p.services[c.service.key]; ok && (all || c.deny != nil) {
 				return true
 			}
 		}
 	}
-	if p.advanced {
-		for _, g := range state.resolved.groups {
-			if s := g.schedule(); s != nil && s.at(e.view.now) != s.index {
-				return true
-			}
+	for _, g := range state.resolved.groups {
+		if p.advanced && g.turned(e.view.now) || e.proberChanged(p, g) {
+			return true
 		}
 	}
 	return false
 }
 
-// schedule of the group's windows; nil if it has none.
-func (g *Group) schedule() *schedule {
-	switch {
-	case g.ring != nil:
-		return &g.ring.schedule
-	case g.spread != nil:
-		return &g.spread.schedule
-	default:
-		return nil
+// setKeys of the sets of nodes that a path reads.
+func (c *compiledPath) setKeys() []setKey {
+	var out []setKey
+	if c.fromPods == nil {
+		out = append(out, setKey{c.from.key, asSource})
 	}
+	if c.mesh != nil {
+		out = append(out, setKey{c.mesh.to.key, asTarget})
+	}
+	if c.nodes != nil {
+		out = append(out, setKey{c.nodes.sel.key, asHost})
+	}
+	return out
+}
+
+// proberChanged says whether a node got a prober or lost it that has listeners
+// to look at.
+func (e *Engine) proberChanged(p *pending, g *Group) bool {
+	if g.listeners == nil {
+		return false
+	}
+	for name, old := range p.nodes {
+		if g.listeners[name] != nil && asSource.plays(old) != asSource.plays(e.view.cluster.Nodes[name]) {
+			return true
+		}
+	}
+	return false
+}
+
+// schedules of the group's windows.
+func (g *Group) schedules() []*schedule {
+	var out []*schedule
+	if g.ring != nil {
+		out = append(out, &g.ring.schedule)
+	}
+	if g.spread != nil {
+		out = append(out, &g.spread.schedule)
+	}
+	if g.pods != nil {
+		out = append(out, &g.pods.schedule)
+	}
+	return out
+}
+
+// turned says whether an epoch of the group is over.
+func (g *Group) turned(now time.Time) bool {
+	for _, s := range g.schedules() {
+		if s.at(now) != s.index {
+			return true
+		}
+	}
+	return false
 }
 
 // resolveAgain replaces what a check means and marks whom that touches.
@@ -185,6 +235,7 @@ func (e *Engine) resolveAgain(key types.NamespacedName, diff *differ) {
 	state := e.checks[key]
 	old := state.resolved
 	state.resolved = e.view.resolve(state.compiled)
+	e.readers.replace(key, state, state)
 	e.dirty.checks[key] = struct{}{}
 	if i, ok := e.find(key); ok {
 		e.resolved[i] = state.resolved
@@ -206,6 +257,9 @@ func (e *Engine) markEchoes(changed map[string]*Node) {
 		if sameEcho(old, now) {
 			continue
 		}
+		for holder := range e.wired[name] {
+			e.mark(holder)
+		}
 		for _, m := range e.view.meshes {
 			if !m.targets.has(name) {
 				continue
@@ -222,6 +276,9 @@ func (e *Engine) markEchoes(changed map[string]*Node) {
 
 // markKept marks the nodes that keep a bad pair with a changed target.
 func (e *Engine) markKept(p *pending, stale []types.NamespacedName) {
+	if len(p.nodes)+len(stale) == 0 {
+		return
+	}
 	for node, pairs := range e.kept {
 		for _, k := range pairs {
 			if k.node != "" {
@@ -247,9 +304,10 @@ func (v *view) sweep(checks map[types.NamespacedName]*checkState) {
 			if c.idle != nil {
 				continue
 			}
-			sets[setKey{c.from.key, asSource}] = true
+			for _, key := range c.setKeys() {
+				sets[key] = true
+			}
 			if c.mesh != nil {
-				sets[setKey{c.mesh.to.key, asTarget}] = true
 				meshes[meshKey{c.from.key, c.mesh.to.key}] = true
 			}
 		}
@@ -272,12 +330,10 @@ func (e *Engine) nextEpoch() time.Time {
 	var next time.Time
 	for _, r := range e.resolved {
 		for _, g := range r.groups {
-			s := g.schedule()
-			if s == nil || s.count <= 1 {
-				continue
-			}
-			if t := s.next(); next.IsZero() || t.Before(next) {
-				next = t
+			for _, s := range g.schedules() {
+				if t := s.next(); s.count > 1 && (next.IsZero() || t.Before(next)) {
+					next = t
+				}
 			}
 		}
 	}

@@ -49,8 +49,12 @@ type selector struct {
 type role int
 
 const (
+	// asSource: by its prober.
 	asSource role = iota
+	// asTarget: by its echo pod.
 	asTarget
+	// asHost: by its own addresses.
+	asHost
 )
 
 // plays says whether a node, which may be nil, can play a role.
@@ -60,6 +64,8 @@ func (r role) plays(n *Node) bool {
 		return false
 	case r == asSource:
 		return n.Prober
+	case r == asHost:
+		return len(n.IPs) > 0
 	default:
 		return n.Echo != nil && len(n.Echo.IPs) > 0
 	}
@@ -84,7 +90,7 @@ func selectNodes(nodes map[string]*Node, s selector, r role) *nodeSet {
 
 // setOf makes a set of sorted names.
 func setOf(nodes map[string]*Node, names []string, r role) *nodeSet {
-	if r == asSource {
+	if r != asTarget {
 		return newNodeSet(names, nil)
 	}
 	ips := make([]int, len(names))

@@ -21,9 +21,17 @@ func ProbeRate(spec *v1alpha1.ProbeAssignmentSpec) float64 {
 
 // perRound is how many probes a group starts in one round, on average.
 func perRound(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup) float64 {
-	if g.Kind == v1alpha1.ProbeDNS {
-		return 1
+	sources := 1.0
+	if g.From == v1alpha1.SourcePods {
+		sources = float64(len(g.Sources))
 	}
+	if g.Kind == v1alpha1.ProbeDNS || g.Host != nil {
+		return sources
+	}
+	return sources * targetsPerRound(spec, g)
+}
+
+func targetsPerRound(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup) float64 {
 	window, behind := 0, 0
 	for i, m := range g.Members {
 		pairs := 1

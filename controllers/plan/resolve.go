@@ -5,11 +5,12 @@ package plan
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 )
@@ -21,6 +22,13 @@ type view struct {
 	sets    map[setKey]*nodeSet
 	sel     map[setKey]selector
 	meshes  map[meshKey]*meshView
+	// podSets by the key of their selector; setsOf has them by namespace, those
+	// with a namespaceSelector under the empty one.
+	podSets map[string]*podSet
+	setsOf  map[string]map[string]*podSet
+	// byNamespace and byIP index the pods; nil until somebody asks.
+	byNamespace map[string]map[types.UID]*Pod
+	byIP        map[netip.Addr][]*Pod
 }
 
 type setKey struct {
@@ -34,6 +42,7 @@ func newView(c *Cluster, now time.Time) *view {
 	return &view{
 		cluster: c, now: now,
 		sets: map[setKey]*nodeSet{}, sel: map[setKey]selector{}, meshes: map[meshKey]*meshView{},
+		podSets: map[string]*podSet{}, setsOf: map[string]map[string]*podSet{},
 	}
 }
 
@@ -61,15 +70,15 @@ func (v *view) mesh(from, to selector) *meshView {
 func (v *view) resolve(c *compiledCheck) *Resolved {
 	r := &Resolved{Check: c.key, Paths: make([]ResolvedPath, 0, len(c.paths))}
 	for i := range c.paths {
-		p := v.resolvePath(&c.paths[i])
+		p := v.resolvePath(&c.paths[i], r)
 		r.Paths = append(r.Paths, p)
-		r.groups = append(r.groups, p.Groups...)
+		r.groups = append(append(r.groups, p.Groups...), p.Proofs...)
 	}
 	slices.SortStableFunc(r.groups, func(a, b *Group) int { return strings.Compare(a.Key, b.Key) })
 	return r
 }
 
-func (v *view) resolvePath(c *compiledPath) ResolvedPath {
+func (v *view) resolvePath(c *compiledPath, r *Resolved) ResolvedPath {
 	why := c.idle
 	var p pairing
 	if why == nil {
@@ -80,42 +89,73 @@ func (v *view) resolvePath(c *compiledPath) ResolvedPath {
 	}
 	out := ResolvedPath{Name: c.name, Accepted: true, Coverage: p.coverage(c)}
 	for i := range c.probes {
-		probe := &c.probes[i]
-		out.Groups = append(out.Groups, &Group{
-			Key: probe.group.Key, Kind: probe.group.Kind, Content: probe.content, Sources: p.sources.names,
-			sources: p.sources, probe: probe, perRound: c.perRound,
-			scope: p.scope, ring: p.ring, mesh: p.mesh, spread: p.spread,
-		})
+		out.Groups = append(out.Groups, p.group(c, &c.probes[i], p.sources))
+	}
+	if c.deny != nil {
+		v.prove(c, &p, &out)
+		r.ips = append(r.ips, p.ips...)
 	}
 	return out
 }
 
 // pairing is who probes whom.
 type pairing struct {
+	// sources are the nodes that probes start on; in pods of podSet where that
+	// is not nil, of which windows of pods have their turn.
 	sources *nodeSet
-	scope   v1alpha1.MeshScope
-	mesh    *meshView
-	ring    *ring
-	spread  *spread
+	podSet  *podSet
+	pods    *podSources
+
+	scope  v1alpha1.MeshScope
+	mesh   *meshView
+	ring   *ring
+	spread *spread
+	notOwn bool
+
+	// behind are pods that really are behind the addresses of a Service; ips
+	// are what else it claims to have.
+	behind []target
+	ips    []netip.Addr
+}
+
+// group of one kind of probe.
+func (p *pairing) group(c *compiledPath, probe *compiledProbe, sources *nodeSet) *Group {
+	return &Group{
+		Key: probe.group.Key, Kind: probe.group.Kind, Content: probe.content, Sources: sources.names,
+		sources: sources, probe: probe, perRound: c.perRound, protocol: c.protocol,
+		scope: p.scope, ring: p.ring, mesh: p.mesh, spread: p.spread, pods: p.pods, notOwn: p.notOwn,
+	}
 }
 
 func (v *view) pair(c *compiledPath) (pairing, *idle) {
-	sources := v.nodes(c.from, asSource)
-	if sources.len() == 0 {
-		message := "no node has a prober; see whether the DaemonSet " + v1alpha1.ProberName + " runs"
-		if c.from.key != "" {
-			message = "no node with a prober matches the label selector " + cut(c.from.key) + "; correct from.probers.nodeSelector, or label a node"
-		}
-		return pairing{}, &idle{reason: v1alpha1.ReasonNoSources, message: message}
+	p, why := v.sourcesOf(c)
+	if why != nil {
+		return p, why
 	}
 	switch {
 	case c.mesh != nil:
 		return v.pairMesh(c)
 	case c.service != nil:
-		return v.pairService(c, sources)
-	default:
-		return pairing{sources: sources}, nil
+		why = v.pairService(c, &p)
+	case c.pods != nil:
+		why = v.pairPods(c, &p)
+	case c.nodes != nil:
+		why = v.pairNodes(c, &p)
+	case c.host != nil:
+		v.pairHost(c, &p)
 	}
+	if why == nil {
+		why = p.dropSelf()
+	}
+	if why == nil && p.podSet != nil {
+		p.pods = v.takeTurns(c, &p)
+	}
+	return p, why
+}
+
+// epochLength of everything that rotates on a path.
+func (p *pairing) epochLength(c *compiledPath) time.Duration {
+	return max(minEpoch(c.perRound, c.probes[0].group.Interval.Duration), deal(p.sources.len()))
 }
 
 func (v *view) pairMesh(c *compiledPath) (pairing, *idle) {
@@ -145,80 +185,4 @@ func noMeshTargets(c *compiledPath, m *meshView) string {
 	default:
 		return fmt.Sprintf("node %s is the only source and the only target, and scope CrossNode needs two nodes; use scope Any, or select more nodes", m.targets.names[0])
 	}
-}
-
-func (v *view) pairService(c *compiledPath, sources *nodeSet) (pairing, *idle) {
-	key := c.service.key
-	s, ok := v.cluster.Services[key]
-	if !ok {
-		return pairing{}, &idle{reason: v1alpha1.ReasonServiceNotFound, message: fmt.Sprintf(
-			"Service %s does not exist; create it, or correct the name and namespace in to.service", key)}
-	}
-	if s.ExternalName {
-		return pairing{}, &idle{reason: v1alpha1.ReasonUnsupportedService, message: fmt.Sprintf(
-			"Service %s has type ExternalName, which has no addresses of its own; aim at the Service behind it", key)}
-	}
-	port, ok := findPort(s, c.service)
-	if !ok {
-		return pairing{}, &idle{reason: v1alpha1.ReasonPortNotFound, message: portNotFound(s, c.service)}
-	}
-	if !s.Headless {
-		if len(s.ClusterIPs) == 0 {
-			return pairing{}, &idle{reason: v1alpha1.ReasonNoTargets, message: fmt.Sprintf(
-				"Service %s has no cluster IP yet; it is probed as soon as it has one", key)}
-		}
-		return pairing{sources: sources, spread: fixed(withPort(s, port.Port))}, nil
-	}
-	if len(port.Endpoints) == 0 {
-		return pairing{}, &idle{accepted: true, reason: v1alpha1.ReasonNoEndpoints, message: fmt.Sprintf(
-			"headless Service %s has no endpoints on port %s; see whether its pods run and are ready", key, portName(*port))}
-	}
-	length := max(minEpoch(c.perRound, c.probes[0].group.Interval.Duration), deal(sources.len()))
-	return pairing{sources: sources, spread: newSpread(port.Endpoints, length, v.now)}, nil
-}
-
-// coverage of all probes of a path together.
-func (p *pairing) coverage(c *compiledPath) *v1alpha1.Coverage {
-	n := int64(p.sources.len())
-	out := &v1alpha1.Coverage{AssignedPairs: n, PossiblePairs: n}
-	interval := c.probes[0].group.Interval.Duration
-	after, full := interval, true
-	switch {
-	case p.mesh != nil:
-		out.AssignedPairs, out.PossiblePairs = p.mesh.pairs(p.scope, p.ring)
-		if p.ring != nil {
-			after, full = p.meshFullAfter(c, interval)
-		}
-	case p.spread != nil:
-		var largest int
-		out.AssignedPairs, out.PossiblePairs, largest = p.spread.pairs(p.sources)
-		after = rotation(largest, c.perRound, interval)
-		if p.spread.count > 1 {
-			after, full = p.spread.fullAfter()
-		}
-	}
-	out.AssignedPairs *= int64(len(c.probes))
-	out.PossiblePairs *= int64(len(c.probes))
-	if full {
-		out.FullAfter = &metav1.Duration{Duration: after}
-	}
-	return out
-}
-
-func (p *pairing) meshFullAfter(c *compiledPath, interval time.Duration) (time.Duration, bool) {
-	if p.ring.count > 1 {
-		return p.ring.fullAfter()
-	}
-	largest := 0
-	for _, n := range p.ring.order {
-		if !n.source {
-			continue
-		}
-		w := p.ring.windowLen(n)
-		if p.scope == v1alpha1.MeshScopeAny && n.target {
-			w++
-		}
-		largest = max(largest, w)
-	}
-	return rotation(largest, c.perRound, interval), true
 }

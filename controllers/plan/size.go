@@ -15,21 +15,29 @@ import (
 const (
 	nodeOverhead   = len(`{"name":"","echoIPs":[],"echoUID":""},`)
 	targetOverhead = len(`{"ip":"","port":65535},`)
+	targetNode     = len(`,"node":""`)
+	targetUID      = len(`,"uid":""`)
+	targetProtocol = len(`,"protocol":"UDP"`)
+	podOverhead    = len(`{"uid":"","namespace":"","name":"","ips":[]},`)
+	podSandboxed   = len(`,"sandboxed":true`)
+	sourceOverhead = len(`,"sources":[]`)
+	sourceSize     = len("511,")
 	groupOverhead  = len(`,"members":[],"window":999,"perRound":99`) + len("01234567-01234567")
 	memberSize     = len("2047,")
-	specOverhead   = len(`{"nodes":[],"targets":[],"groups":[],"heartbeat":"999h59m59s"}`)
+	specOverhead   = len(`{"nodes":[],"targets":[],"pods":[],"groups":[],"heartbeat":"999h59m59s"}`)
 )
 
 // The schema's limits on tables.
 const (
 	maxNodes   = 1024
 	maxTargets = 2048
+	maxPods    = 512
 	maxGroups  = 2048
 )
 
 func (a *assigner) fits(r *rendered) bool {
 	return r.size <= a.limit && len(r.spec.Nodes) <= maxNodes &&
-		len(r.spec.Targets) <= maxTargets && len(r.spec.Groups) <= maxGroups
+		len(r.spec.Targets) <= maxTargets && len(r.spec.Pods) <= maxPods && len(r.spec.Groups) <= maxGroups
 }
 
 // step makes an assignment smaller: the window of one draft goes to size; 0
@@ -40,7 +48,7 @@ type step struct{ draft, size int }
 // member; then whole groups go, those with the last keys first.
 func steps(drafts []draft) []step {
 	var out []step
-	for size := (WindowSize + 1) / 2; size >= 1; size /= 2 {
+	for size := largestWindow(drafts) / 2; size >= 1; size /= 2 {
 		for i := range drafts {
 			if drafts[i].window > size {
 				out = append(out, step{i, size})
@@ -51,6 +59,14 @@ func steps(drafts []draft) []step {
 		out = append(out, step{i, 0})
 	}
 	return out
+}
+
+func largestWindow(drafts []draft) int {
+	n := WindowSize + 1
+	for i := range drafts {
+		n = max(n, drafts[i].window)
+	}
+	return n
 }
 
 // fit renders drafts, made smaller by as few steps as the limit asks for.
@@ -72,7 +88,7 @@ func (a *assigner) fit(drafts []draft) (v1alpha1.ProbeAssignmentSpec, []LeftOut)
 func apply(drafts []draft, do []step) []draft {
 	size := make([]int, len(drafts))
 	for i := range drafts {
-		size[i] = WindowSize + 1
+		size[i] = drafts[i].window + 1
 	}
 	for _, s := range do {
 		size[s.draft] = s.size

@@ -4,49 +4,85 @@
 package plan
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
-// spread deals many addresses out to sources: the addresses are put into bins
-// by their hash, none larger than a window; each source holds one bin in an
-// epoch and the next one in the next. An address that comes or goes touches
-// only the sources that hold its bin, and each source has held all of them
-// after as many epochs as there are bins.
+// target is an address to probe, and what it belongs to.
+type target struct {
+	// addr to dial; port 0 for one that is pinged.
+	addr netip.AddrPort
+	// node that it is on, where it is a pod or a node.
+	node string
+	// uid of the pod, where it is one.
+	uid types.UID
+}
+
+// hash covers what a prober reads of a target.
+func (t target) hash() uint64 {
+	h := hashAddr(t.addr)
+	if t.node != "" {
+		h = combine(h, hash64(t.node))
+	}
+	if t.uid != "" {
+		h = combine(h, hash64(string(t.uid)))
+	}
+	return h
+}
+
+// sortTargets sorts targets by address and leaves one of each address. Two
+// pods have the same one only for the moment in which one takes it over from
+// the other, or in the host network of their node.
+func sortTargets(targets []target) []target {
+	slices.SortFunc(targets, func(a, b target) int {
+		return cmp.Or(a.addr.Compare(b.addr), strings.Compare(string(a.uid), string(b.uid)))
+	})
+	return slices.CompactFunc(targets, func(a, b target) bool { return a.addr == b.addr })
+}
+
+// spread deals many targets out to sources: the targets are put into bins by
+// the hash of their address, none larger than a window; each source holds one
+// bin in an epoch and the next one in the next. A target that comes or goes
+// touches only the sources that hold its bin, and each source has held all of
+// them after as many epochs as there are bins.
 type spread struct {
 	schedule
-	// bins that are not empty, in order; together all addresses.
-	bins [][]netip.AddrPort
+	// bins that are not empty, in order; together all targets.
+	bins [][]target
 	// turned is true if each source begins elsewhere in its bin, so that not
-	// all of them dial the same address in the same round.
+	// all of them dial the same target in the same round.
 	turned bool
 }
 
-// fixed holds few addresses, all of which each source holds.
-func fixed(addrs []netip.AddrPort) *spread {
-	return &spread{schedule: still(), bins: [][]netip.AddrPort{addrs}}
+// fixed holds few targets, all of which each source holds.
+func fixed(targets []target) *spread {
+	return &spread{schedule: still(), bins: [][]target{targets}}
 }
 
-// newSpread deals out addrs, sorted and not empty, in epochs of at least the
+// newSpread deals out targets, sorted and not empty, in epochs of at least the
 // given length.
-func newSpread(addrs []netip.AddrPort, length time.Duration, now time.Time) *spread {
-	if len(addrs) <= WindowSize {
-		return &spread{schedule: still(), bins: [][]netip.AddrPort{addrs}, turned: true}
+func newSpread(targets []target, length time.Duration, now time.Time) *spread {
+	if len(targets) <= WindowSize {
+		return &spread{schedule: still(), bins: [][]target{targets}, turned: true}
 	}
-	hashes := make([]uint64, len(addrs))
-	for i, a := range addrs {
-		hashes[i] = hashAddr(a)
+	hashes := make([]uint64, len(targets))
+	for i := range targets {
+		hashes[i] = hashAddr(targets[i].addr)
 	}
 	bits, full := binBits(hashes, func(largest, _ int) bool { return largest <= WindowSize })
-	bins := make([][]netip.AddrPort, 1<<bits)
-	for i, a := range addrs {
+	bins := make([][]target, 1<<bits)
+	for i := range targets {
 		b := bin(hashes[i], bits)
 		if len(bins[b]) < WindowSize {
-			bins[b] = append(bins[b], a)
+			bins[b] = append(bins[b], targets[i])
 		}
 	}
-	bins = slices.DeleteFunc(bins, func(b []netip.AddrPort) bool { return len(b) == 0 })
+	bins = slices.DeleteFunc(bins, func(b []target) bool { return len(b) == 0 })
 	return &spread{schedule: moving(uint64(len(bins)), length, full, now), bins: bins, turned: true}
 }
 
@@ -55,8 +91,8 @@ func (t *spread) held(source uint64) int {
 	return int((t.epoch() + source%uint64(len(t.bins))) % uint64(len(t.bins)))
 }
 
-// window appends the addresses that a source holds, in the order of turns.
-func (t *spread) window(source uint64, dst []netip.AddrPort) []netip.AddrPort {
+// window appends the targets that a source holds, in the order of turns.
+func (t *spread) window(source uint64, dst []target) []target {
 	b := t.bins[t.held(source)]
 	if !t.turned {
 		return append(dst, b...)
@@ -65,17 +101,41 @@ func (t *spread) window(source uint64, dst []netip.AddrPort) []netip.AddrPort {
 	return append(append(dst, b[start:]...), b[:start]...)
 }
 
-// has says whether an address is among all.
-func (t *spread) has(a netip.AddrPort) bool {
+// find the target with an address.
+func (t *spread) find(a netip.AddrPort) (target, bool) {
 	for _, b := range t.bins {
-		if slices.Contains(b, a) {
-			return true
+		for _, found := range b {
+			if found.addr == a {
+				return found, true
+			}
 		}
 	}
-	return false
+	return target{}, false
 }
 
-// len is the number of all addresses.
+// each calls yield with each target that some source holds now.
+func (t *spread) each(sources *nodeSet, yield func(t target)) {
+	held := map[int]bool{}
+	for _, h := range sources.hashes {
+		if i := t.held(h); !held[i] {
+			held[i] = true
+			for _, found := range t.bins[i] {
+				yield(found)
+			}
+		}
+	}
+}
+
+// largest bin.
+func (t *spread) largest() int {
+	n := 0
+	for _, b := range t.bins {
+		n = max(n, len(b))
+	}
+	return n
+}
+
+// len is the number of all targets.
 func (t *spread) len() int {
 	n := 0
 	for _, b := range t.bins {
@@ -84,7 +144,7 @@ func (t *spread) len() int {
 	return n
 }
 
-// changed calls yield for each source of a set that holds other addresses in
+// changed calls yield for each source of a set that holds other targets in
 // b than in a.
 func (t *spread) changed(b *spread, sources *nodeSet, yield func(name string)) {
 	if t.equal(b) {
@@ -108,23 +168,19 @@ func (t *spread) changed(b *spread, sources *nodeSet, yield func(name string)) {
 // equal says whether every source holds the same of both.
 func (t *spread) equal(b *spread) bool {
 	return t.turned == b.turned && t.epoch() == b.epoch() &&
-		slices.EqualFunc(t.bins, b.bins, slices.Equal[[]netip.AddrPort])
+		slices.EqualFunc(t.bins, b.bins, slices.Equal[[]target])
 }
 
-// pairs counts source and address: those held now, all, and the most that
-// one source holds.
-func (t *spread) pairs(sources *nodeSet) (assigned, possible int64, largest int) {
-	for _, b := range t.bins {
-		largest = max(largest, len(b))
-	}
+// pairs counts source and target: those held now, and all.
+func (t *spread) pairs(sources *nodeSet) (assigned, possible int64) {
 	possible = int64(sources.len()) * int64(t.len())
 	if len(t.bins) == 1 {
-		return possible, possible, largest
+		return possible, possible
 	}
 	for _, h := range sources.hashes {
 		assigned += int64(len(t.bins[t.held(h)]))
 	}
-	return assigned, possible, largest
+	return assigned, possible
 }
 
 // deal is the length of epochs that dealing out to many sources needs, for

@@ -8,18 +8,23 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/netladder/netladder/api/v1alpha1"
 )
 
-// MaxKept is how many bad pairs of a group stay assigned behind its window.
+// MaxKept is how many bad members of a group stay assigned behind its window,
+// and how many pods with a bad pair stay sources after their turn.
 const MaxKept = 16
 
-// badGroup lists the members of one group of a previous assignment that its
+// badGroup lists the members and sources of one group of a previous assignment that its
 // prober reported as bad.
 type badGroup struct {
 	content string
 	names   []string
 	addrs   []netip.AddrPort
+	// sources are UIDs of pods.
+	sources map[types.UID]struct{}
 }
 
 // badPairs reads the bad pairs from a previous assignment, by group. The
@@ -44,40 +49,48 @@ func badPairs(previous *v1alpha1.ProbeAssignment) map[string]*badGroup {
 			continue
 		}
 		content, _, _ := strings.Cut(g.Hash, "-")
-		b := &badGroup{content: content}
-		for _, target := range targets {
-			b.add(&previous.Spec, g, target)
+		b := &badGroup{content: content, sources: map[types.UID]struct{}{}}
+		if g.Kind.IsMesh() {
+			for _, target := range targets {
+				b.addNode(&previous.Spec, g, target)
+			}
+		} else {
+			b.addPairs(previous.Spec.Pairs(g), targets)
 		}
 		out[g.Key] = b
 	}
 	return out
 }
 
-// add the member of a previous group that a report names, if there is one.
-func (b *badGroup) add(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup, target string) {
-	switch g.Kind {
-	case v1alpha1.ProbeMeshTCP, v1alpha1.ProbeMeshUDP, v1alpha1.ProbeMeshICMP:
-		name, _, _ := strings.Cut(target, "/")
-		for _, m := range g.Members {
-			if m >= 0 && int(m) < len(spec.Nodes) && spec.Nodes[m].Name == name {
-				b.names = append(b.names, name)
-				return
-			}
-		}
-	case v1alpha1.ProbeTCP, v1alpha1.ProbeHTTP:
-		addr, err := netip.ParseAddrPort(target)
-		if err != nil {
+// addNode adds the node of a previous mesh that a report names, if there is
+// one.
+func (b *badGroup) addNode(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup, target string) {
+	name, _, _ := strings.Cut(target, "/")
+	for _, m := range g.Members {
+		if m >= 0 && int(m) < len(spec.Nodes) && spec.Nodes[m].Name == name {
+			b.names = append(b.names, name)
 			return
 		}
-		for _, m := range g.Members {
-			if m < 0 || int(m) >= len(spec.Targets) {
-				continue
-			}
-			row := spec.Targets[m]
-			if ip, err := netip.ParseAddr(row.IP); err == nil && netip.AddrPortFrom(ip, uint16(row.Port)) == addr {
-				b.addrs = append(b.addrs, addr)
-				return
-			}
+	}
+}
+
+// addPairs adds target and source of those pairs of a previous group that a
+// report names.
+func (b *badGroup) addPairs(pairs []v1alpha1.Pair, reported []string) {
+	named := make(map[string]struct{}, len(reported))
+	for _, key := range reported {
+		named[key] = struct{}{}
+	}
+	for i := range pairs {
+		p := &pairs[i]
+		if _, ok := named[p.Key]; !ok {
+			continue
+		}
+		if p.Addr.IsValid() {
+			b.addrs = append(b.addrs, p.Addr)
+		}
+		if p.Source != nil {
+			b.sources[types.UID(p.Source.UID)] = struct{}{}
 		}
 	}
 }
@@ -98,17 +111,33 @@ func (b *badGroup) keepNodes(g *Group, window []string) []string {
 	return window
 }
 
-// keepAddrs is keepNodes for addresses.
-func (b *badGroup) keepAddrs(g *Group, window []netip.AddrPort) []netip.AddrPort {
+// keepTargets is keepNodes for addresses.
+func (b *badGroup) keepTargets(g *Group, window []target) []target {
 	if b == nil || b.content != g.Content {
 		return window
 	}
 	n := len(window)
 	slices.SortFunc(b.addrs, netip.AddrPort.Compare)
 	for _, addr := range slices.Compact(b.addrs) {
-		if len(window)-n < MaxKept && g.spread.has(addr) && !slices.Contains(window[:n], addr) {
-			window = append(window, addr)
+		held := slices.ContainsFunc(window[:n], func(t target) bool { return t.addr == addr })
+		if t, ok := g.spread.find(addr); ok && !held && len(window)-n < MaxKept {
+			window = append(window, t)
 		}
 	}
 	return window
+}
+
+// keepSources appends to a window of pods those of the node that have a bad
+// pair and can still be sources. The window itself is not changed.
+func (b *badGroup) keepSources(g *Group, node string, window []*Pod) []*Pod {
+	if b == nil || b.content != g.Content || len(b.sources) == 0 {
+		return window
+	}
+	out := slices.Clone(window)
+	for _, p := range g.pods.byNode[node].sources {
+		if _, bad := b.sources[p.UID]; bad && !slices.Contains(window, p) && len(out)-len(window) < MaxKept {
+			out = append(out, p)
+		}
+	}
+	return out
 }

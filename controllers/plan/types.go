@@ -122,8 +122,10 @@ type Resolved struct {
 	// Paths in the order of the spec.
 	Paths []ResolvedPath
 
-	// groups of all paths, sorted by key.
+	// groups and proofs of all paths, sorted by key.
 	groups []*Group
+	// ips at which it was looked for pods.
+	ips []netip.Addr
 }
 
 // ResolvedPath is one path of a Resolved check.
@@ -144,7 +146,7 @@ type ResolvedPath struct {
 	// Undisclosed are the namespaces of targets about whose pods this check may
 	// not learn anything, sorted: nothing proves a Deny to them.
 	Undisclosed []string
-	// Coverage of all groups together; nil without groups.
+	// Coverage of Groups together; nil without groups.
 	Coverage *v1alpha1.Coverage
 }
 
@@ -159,6 +161,7 @@ type Group struct {
 	// Content is the first part of ProbeGroup.Hash.
 	Content string
 	// Sources are the names of the nodes whose prober holds the group, sorted.
+	// A prober holds no Wire group while there is no echo pod to aim at.
 	// Read-only: groups share it.
 	Sources []string
 
@@ -169,8 +172,17 @@ type Group struct {
 	scope v1alpha1.MeshScope
 	mesh  *meshView
 	ring  *ring
-	// spread of a Service.
+	// spread of the targets, where they are addresses.
 	spread *spread
+	// pods that probes start in, where they do.
+	pods *podSources
+	// notOwn is true where a node must not be aimed at itself.
+	notOwn bool
+	// wire and listeners of a proof.
+	wire      *wire
+	listeners map[string]*listeners
+	// protocol of the targets; empty for TCP.
+	protocol v1alpha1.Protocol
 }
 
 // Assignment is what one node's prober has to do.
