@@ -53,6 +53,9 @@ func (l *locator) hostID() (namespaceID, error) {
 
 // host finds the node's own namespace.
 func (l *locator) host() (*sandbox, error) {
+	if l.procfs.isolated() {
+		return nil, &Error{Reason: ReasonNotPermitted, Message: "the prober sees its own processes only: start it with hostPID: true"}
+	}
 	proc, err := l.procfs.open(initPID)
 	if err == nil {
 		var s *sandbox

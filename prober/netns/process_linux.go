@@ -54,6 +54,12 @@ func (p *procfs) open(pid int) (*process, error) {
 	return &process{dir: dir, pid: pid}, nil
 }
 
+// isolated says whether only the prober's own processes are to be seen.
+func (p *procfs) isolated() bool {
+	self, err := os.Readlink(filepath.Join(p.root, "self"))
+	return err == nil && self == strconv.Itoa(initPID)
+}
+
 // member opens a process if it belongs to a pod; errGone if it does not, or
 // not any more.
 func (p *procfs) member(pid int, uid string) (*process, error) {
@@ -180,9 +186,6 @@ func older(a, b candidate) int {
 // It reads by number, which may have changed hands when somebody uses the
 // answer.
 func (p *procfs) scan(wanted func(uid string) bool) (map[string][]candidate, error) {
-	if target, err := os.Readlink(filepath.Join(p.root, "self")); err == nil && target == strconv.Itoa(initPID) {
-		return nil, &Error{Reason: ReasonNotPermitted, Message: "the prober sees its own processes only: start it with hostPID: true"}
-	}
 	dir, err := os.Open(p.root)
 	if err != nil {
 		return nil, &Error{Reason: ReasonFailed, Message: "the list of processes cannot be read", Err: err}
@@ -233,8 +236,9 @@ func (p *procfs) readFile(name string) ([]byte, error) {
 // field. The second is its name in parentheses, and a process may give itself
 // any name.
 func startOf(stat []byte) (uint64, bool) {
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 20 {
+	name := bytes.LastIndexByte(stat, ')')
+	fields := bytes.Fields(stat[name+1:])
+	if name < 0 || len(fields) < 20 {
 		return 0, false
 	}
 	start, err := strconv.ParseUint(string(fields[19]), 10, 64)

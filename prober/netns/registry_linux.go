@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -43,6 +44,7 @@ type Registry struct {
 	closing chan struct{}
 	wake    chan struct{} // a look is due earlier than the searcher thinks
 	done    sync.WaitGroup
+	scans   atomic.Int64 // how many there were
 
 	mu        sync.Mutex
 	pods      map[string]*entry

@@ -145,6 +145,7 @@ func (r *Registry) scan() {
 	}
 	r.mu.Unlock()
 
+	r.scans.Add(1)
 	host, err := r.locator.hostID()
 	var found map[string][]candidate
 	if err == nil {
