@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,7 +20,6 @@ import (
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	apply "github.com/netladder/netladder/api/v1alpha1/applyconfiguration/api/v1alpha1"
-	"github.com/netladder/netladder/test/builders"
 	"github.com/netladder/netladder/test/envtest"
 )
 
@@ -127,50 +125,4 @@ func TestProbersWriteOnlyTheirOwnReport(t *testing.T) {
 			t.Errorf("%s: %v, want forbidden: %s", name, err, denied.message)
 		}
 	}
-}
-
-// TestRolesSuffice runs the controller with no more than its roles, and
-// reports as a prober with no more than its own.
-func TestRolesSuffice(t *testing.T) {
-	h := newCluster(t)
-	clusterRole, role := &rbacv1.ClusterRole{}, &rbacv1.Role{}
-	manifest(t, clusterRole, 0, "rbac", "role.yaml")
-	manifest(t, role, 1, "rbac", "role.yaml")
-	user := rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "controller-of-" + h.namespace}
-	clusterRole.Name, role.Namespace = h.namespace, h.namespace
-	h.create(clusterRole)
-	t.Cleanup(func() { h.delete(clusterRole) })
-	h.create(role)
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: h.namespace}, Subjects: []rbacv1.Subject{user},
-		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole.Name},
-	}
-	h.create(binding)
-	t.Cleanup(func() { h.delete(binding) })
-	h.create(&rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "controller"}, Subjects: []rbacv1.Subject{user},
-		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
-	})
-	h.options.RESTConfig = rest.CopyConfig(apiServer)
-	h.options.RESTConfig.Impersonate = rest.ImpersonationConfig{UserName: user.Name}
-	h.options.LeaderElection = true
-
-	h.createNode("node0", 0)
-	h.create(builders.MakeCheck("dns").Namespace(h.namespace).Path("dns", builders.ToDNS("kubernetes.default.svc.cluster.local.")).Obj())
-	h.start()
-	h.installed()
-	h.assigned([]string{"node0"}, 1)
-	h.report("node0")
-	h.readyIs("dns", metav1.ConditionTrue, "")
-	h.hasEvent("dns", "PathPassing")
-	h.eventually("the fleet", func() error {
-		return h.client.Get(t.Context(), client.ObjectKey{Namespace: h.namespace, Name: v1alpha1.FleetName}, &corev1.ConfigMap{})
-	})
-	h.delete(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node0"}})
-	h.eventually("the assignment to go", func() error {
-		if _, err := h.assignment("node0"); !apierrors.IsNotFound(err) {
-			return errors.Join(errors.New("still there"), err)
-		}
-		return nil
-	})
 }

@@ -203,7 +203,13 @@ func (h *cluster) delete(object client.Object) {
 // createPod makes a pod with its status.
 func (h *cluster) createPod(b *builders.Pod) *corev1.Pod {
 	h.t.Helper()
-	wanted := b.Namespace(h.namespace).Obj()
+	return h.createWorkload(h.namespace, b)
+}
+
+// createWorkload makes a pod of another namespace with its status.
+func (h *cluster) createWorkload(namespace string, b *builders.Pod) *corev1.Pod {
+	h.t.Helper()
+	wanted := b.Namespace(namespace).Obj()
 	pod := wanted.DeepCopy()
 	h.create(pod)
 	pod.Status = wanted.Status
@@ -214,7 +220,7 @@ func (h *cluster) createPod(b *builders.Pod) *corev1.Pod {
 // createNode makes a node with a prober and an echo pod; i gives the IP.
 func (h *cluster) createNode(name string, i int) {
 	h.t.Helper()
-	wanted := builders.MakeNode(name).Ready(corev1.ConditionTrue, time.Now().Add(-time.Hour)).Obj()
+	wanted := builders.MakeNode(name).InternalIPs(fmt.Sprintf("192.0.2.%d", i+1)).Ready(corev1.ConditionTrue, time.Now().Add(-time.Hour)).Obj()
 	node := wanted.DeepCopy()
 	h.create(node)
 	node.Status = wanted.Status

@@ -24,13 +24,15 @@ import (
 // which knows each field and every rule of the CRDs.
 func TestManifestsAreAccepted(t *testing.T) {
 	h := newCluster(t)
-	ns := &corev1.Namespace{}
-	manifest(t, ns, 0, "manager", "namespace.yaml")
-	if err := h.client.Create(t.Context(), ns); err != nil && !apierrors.IsAlreadyExists(err) {
-		t.Fatal(err)
+	own, tenant := &corev1.Namespace{}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "commerce"}}
+	manifest(t, own, 0, "manager", "namespace.yaml")
+	for _, ns := range []*corev1.Namespace{own, tenant} {
+		if err := h.client.Create(t.Context(), ns); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
 	}
 	offered := 0
-	for _, dir := range []string{"rbac", "manager", "network-policy", "admission", "samples"} {
+	for _, dir := range []string{"rbac", "manager", "network-policy", "admission", "full", "samples"} {
 		pattern, err := envtest.Path("config", dir, "*.yaml")
 		must(t, err)
 		files, err := filepath.Glob(pattern)
@@ -53,7 +55,7 @@ func TestManifestsAreAccepted(t *testing.T) {
 			}
 		}
 	}
-	if offered < 15 {
+	if offered < 25 {
 		t.Errorf("only %d objects found", offered)
 	}
 }

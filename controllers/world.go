@@ -43,7 +43,12 @@ type world struct {
 	// them by UID.
 	pods     map[types.NamespacedName]types.UID
 	podFacts map[string]*diagnosis.WorkloadPod
-	checks   map[types.NamespacedName]*check
+	// disclosesTo is the namespace to which a namespace discloses what is
+	// learned of its pods, and disclosing the same the other way round. What is
+	// in the latter is replaced, never changed.
+	disclosesTo map[string]string
+	disclosing  map[string]map[string]bool
+	checks      map[types.NamespacedName]*check
 	// problem of the installation, empty without one.
 	problem string
 	// available is when the API server was last found again.
@@ -81,8 +86,11 @@ func newWorld(c clock.PassiveClock, s plan.Settings) *world {
 		mentions:  mentions{},
 		pods:      map[types.NamespacedName]types.UID{},
 		podFacts:  map[string]*diagnosis.WorkloadPod{},
-		checks:    map[types.NamespacedName]*check{},
-		available: c.Now(),
+
+		disclosesTo: map[string]string{},
+		disclosing:  map[string]map[string]bool{},
+		checks:      map[types.NamespacedName]*check{},
+		available:   c.Now(),
 	}
 }
 
@@ -169,6 +177,7 @@ func (w *world) diagnosisInput(key types.NamespacedName) (diagnosis.Input, bool)
 		Resolved:          resolved,
 		Reports:           maps.Clone(w.reports),
 		Pods:              w.podsOf(resolved),
+		Disclosing:        w.disclosing[key.Namespace],
 		Nodes:             maps.Clone(w.facts),
 		Now:               w.clock.Now(),
 		APIAvailableSince: w.available,

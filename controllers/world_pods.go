@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis"
 	"github.com/netladder/netladder/controllers/index"
 	"github.com/netladder/netladder/controllers/plan"
@@ -62,16 +63,54 @@ func (w *world) setPod(key types.NamespacedName, p *corev1.Pod) (changed []strin
 func (w *world) observeNamespace(name string, n *corev1.Namespace) touched {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.setNamespace(name, n)
-	return w.takeDirty()
+	told := w.setNamespace(name, n)
+	t := w.takeDirty()
+	for key := range w.checks {
+		if slices.Contains(told, key.Namespace) {
+			t.checks[key] = struct{}{}
+		}
+	}
+	return t
 }
 
-func (w *world) setNamespace(name string, n *corev1.Namespace) {
+// setNamespace returns the namespaces whose checks may now see more of this
+// one, or less.
+func (w *world) setNamespace(name string, n *corev1.Namespace) (told []string) {
+	to := ""
 	if n == nil {
 		w.engine.DeleteNamespace(name)
-		return
+	} else {
+		w.engine.SetNamespace(index.Namespace(n))
+		to = n.Labels[v1alpha1.LabelDiscloseTo]
 	}
-	w.engine.SetNamespace(index.Namespace(n))
+	before := w.disclosesTo[name]
+	if before == to {
+		return nil
+	}
+	for _, each := range []struct {
+		to   string
+		does bool
+	}{{before, false}, {to, true}} {
+		if each.to == "" {
+			continue
+		}
+		told = append(told, each.to)
+		// Diagnosis reads the old one yet.
+		known := maps.Clone(w.disclosing[each.to])
+		if known == nil {
+			known = map[string]bool{}
+		}
+		if known[name] = each.does; !each.does {
+			delete(known, name)
+		}
+		if w.disclosing[each.to] = known; len(known) == 0 {
+			delete(w.disclosing, each.to)
+		}
+	}
+	if w.disclosesTo[name] = to; to == "" {
+		delete(w.disclosesTo, name)
+	}
+	return told
 }
 
 // podsOf are the facts about the pods that the assignments mention of the

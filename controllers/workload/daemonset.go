@@ -60,7 +60,9 @@ func Prober(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 func raiseContainer(c *corev1ac.ContainerApplyConfiguration) {
 	c.WithArgs("--level=" + string(v1alpha1.LevelFull))
 	c.SecurityContext.
-		// The API takes SYS_ADMIN to imply it, and refuses false beside it.
+		// By its documentation SYS_ADMIN implies it, and the API refuses false
+		// beside CAP_SYS_ADMIN. That it overlooks the other spelling is nothing to
+		// rely on.
 		WithAllowPrivilegeEscalation(true).
 		WithCapabilities(corev1ac.Capabilities().WithDrop("ALL").
 			// To enter a namespace; to open that of a process of another user; to

@@ -73,6 +73,39 @@ func (b *Check) PathFrom(name string, nodeLabels map[string]string, to v1alpha1.
 	return b
 }
 
+// Declare adds a path from and to whatever, expected to work.
+func (b *Check) Declare(name string, from v1alpha1.Source, to v1alpha1.Target) *Check {
+	b.check.Spec.Paths = append(b.check.Spec.Paths, v1alpha1.Path{Name: name, From: from, To: to, Expect: v1alpha1.ExpectAllow})
+	return b
+}
+
+// Deny makes the last path one that must be blocked.
+func (b *Check) Deny() *Check {
+	b.check.Spec.Paths[len(b.check.Spec.Paths)-1].Expect = v1alpha1.ExpectDeny
+	return b
+}
+
+// FromPods starts in the pods of the check's namespace with these labels; nil
+// is all of them.
+func FromPods(podLabels map[string]string) v1alpha1.Source {
+	return v1alpha1.Source{Pods: &v1alpha1.PodsSource{PodSelector: &metav1.LabelSelector{MatchLabels: podLabels}}}
+}
+
+// ToPods aims at a TCP port of the pods with these labels, in the check's
+// namespace, or with namespaceLabels in the namespaces that have them.
+func ToPods(namespaceLabels, podLabels map[string]string, port int) v1alpha1.Target {
+	to := &v1alpha1.PodsTarget{PodSelector: metav1.LabelSelector{MatchLabels: podLabels}, Port: intstr.FromInt(port)}
+	if namespaceLabels != nil {
+		to.NamespaceSelector = &metav1.LabelSelector{MatchLabels: namespaceLabels}
+	}
+	return v1alpha1.Target{Pods: to}
+}
+
+// ToHost aims at a TCP port of an address.
+func ToHost(ip string, port int32) v1alpha1.Target {
+	return v1alpha1.Target{Host: &v1alpha1.HostTarget{IP: ip, Port: port}}
+}
+
 // Obj is the check.
 func (b *Check) Obj() *v1alpha1.ConnectivityCheck { return b.check.DeepCopy() }
 
