@@ -42,13 +42,13 @@ func (p *pair) targetPod() string {
 	return p.target.UID
 }
 
-// countPairs is how many pairs a group has, provided that its rows are as the
+// count is how many pairs the group has, provided that its rows are as the
 // plan writes them. Nearly all pairs pass and nothing but their number is
-// needed, so of the large groups none is made.
-func countPairs(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup) int {
+// needed, so those of the large groups are not made.
+func (c *claim) count() int {
+	spec, g := &c.src.report.Assignment.Spec, c.group
 	switch {
 	case g.From != v1alpha1.SourceProber:
-		return len(spec.Pairs(g))
 	case g.Kind.IsMesh():
 		n := 0
 		for _, m := range g.Members {
@@ -57,10 +57,10 @@ func countPairs(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup) int 
 			}
 		}
 		return n
-	case g.Host == nil && (g.Kind == v1alpha1.ProbeTCP || g.Kind == v1alpha1.ProbeHTTP || g.Kind == v1alpha1.ProbeListener):
+	case g.Host == nil && (g.Kind == v1alpha1.ProbeTCP || g.Kind == v1alpha1.ProbeHTTP):
 		return len(g.Members)
 	}
-	return len(spec.Pairs(g))
+	return len(c.all())
 }
 
 // assignedPairs returns the pairs of a group, in the order of its sources and

@@ -131,7 +131,7 @@ func (j *judge) claimOf(c *claim, src *source, g *plan.Group) *claim {
 		return nil
 	}
 	*c = claim{src: src, group: &a.Spec.Groups[at], listed: c.listed[:0]}
-	c.n = countPairs(&a.Spec, c.group)
+	c.n = c.count()
 	if v1alpha1.ContentHash(c.group.Hash) != g.Content {
 		return c
 	}

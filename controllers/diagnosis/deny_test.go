@@ -111,7 +111,9 @@ func TestDenyPath(t *testing.T) {
 		"now and then open, not proven": {func(d *denySim) {
 			d.pair("web-0", "db-0", result{state: degraded}).listener("db-0", failingAs(v1alpha1.VerdictNotListening))
 		}, want{unknown, notListening, counts(0, 2, 0, 0, 2)}},
-		"intercepted": {func(d *denySim) { d.pair("web-0", "db-0", unknownAs(v1alpha1.VerdictIntercepted, v1alpha1.ReasonIntercepted)) },
+		"intercepted": {func(d *denySim) {
+			d.pair("web-0", "db-0", unknownAs(v1alpha1.VerdictIntercepted, v1alpha1.ReasonIntercepted))
+		},
 			want{unknown, v1alpha1.ReasonIntercepted, counts(0, 3, 0, 0, 1)}},
 		"planned as an Allow": {func(d *denySim) { d.check.Spec.Paths[0].Expect = v1alpha1.ExpectAllow }, want{pending, "Pending", counts(2, 0, 0, 0, 0)}},
 
@@ -128,7 +130,9 @@ func TestDenyPath(t *testing.T) {
 			want{unknown, v1alpha1.ReasonTargetReplaced, counts(0, 3, 0, 0, 1)}},
 		"open, young source": {func(d *denySim) { d.open("web-0", "db-0").pods["web-0"].facts.StartedAt = d.now.Add(-young) },
 			want{unknown, v1alpha1.ReasonSourceReplaced, counts(0, 3, 0, 0, 1)}},
-		"open, no longer young": {func(d *denySim) { d.open("web-0", "db-0").pods["db-0"].facts.StartedAt = d.now.Add(-young - time.Second) },
+		"open, no longer young": {func(d *denySim) {
+			d.open("web-0", "db-0").pods["db-0"].facts.StartedAt = d.now.Add(-young - time.Second)
+		},
 			want{failing, "", counts(0, 3, 0, 1, 0)}},
 		"open, terminating": {func(d *denySim) { d.open("web-0", "db-0").pods["db-0"].facts.Terminating = true },
 			want{unknown, v1alpha1.ReasonTargetReplaced, counts(0, 3, 0, 0, 1)}},

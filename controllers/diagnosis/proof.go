@@ -5,7 +5,6 @@ package diagnosis
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -108,7 +107,7 @@ func (j *judge) provePod(t *tally, c *claim, p *pair) proof {
 			"let from.nodes or the target leave that node out"}
 	}
 	listener := j.listens(t, c, j.source(p.node), p.aim(), p)
-	wire := j.wired(t, c, p.node, p.addr.Addr(), j.targetOf(t, p))
+	wire := j.wired(t, c, p.node, p)
 	return both(listener, wire)
 }
 
@@ -170,7 +169,7 @@ func (j *judge) bestEndpoint(t *tally, c *claim, p *pair) proof {
 			if l.pair.addr.Addr().Is4() != ip.Is4() {
 				continue
 			}
-			f := both(j.listens(t, c, prober, aim, &l.pair), j.wired(t, c, w.pair.node, ip, j.targetOf(t, &l.pair)))
+			f := both(j.listens(t, c, prober, aim, &l.pair), j.wired(t, c, w.pair.node, &l.pair))
 			if f.proven {
 				return f
 			}
@@ -235,12 +234,14 @@ func (j *judge) proveControl(t *tally, c *claim, p *pair) proof {
 }
 
 // wired: the echo pod of the target's node answers the source's prober.
-func (j *judge) wired(t *tally, c *claim, node string, ip netip.Addr, target string) proof {
+func (j *judge) wired(t *tally, c *claim, node string, p *pair) proof {
 	h := j.hear(t, v1alpha1.ProbeWire, c.src)
-	a := h.answer(v1alpha1.MeshPairKey(node, ip), "")
-	switch {
-	case a.proven:
+	a := h.answer(v1alpha1.MeshPairKey(node, p.addr.Addr()), "")
+	if a.proven {
 		return proof{proven: true}
+	}
+	target := j.targetOf(t, p)
+	switch {
 	case a.entry == nil:
 		return j.silence(h, c, target)
 	case a.notMade():
@@ -253,11 +254,13 @@ func (j *judge) wired(t *tally, c *claim, node string, ip netip.Addr, target str
 
 // listens: the target listens, and its own node gets through to it.
 func (j *judge) listens(t *tally, c *claim, prober *source, aim string, p *pair) proof {
-	h, target := j.hear(t, v1alpha1.ProbeListener, prober), j.targetOf(t, p)
+	h := j.hear(t, v1alpha1.ProbeListener, prober)
 	a := h.answer(aim, p.targetPod())
-	switch {
-	case a.proven:
+	if a.proven {
 		return proof{proven: true}
+	}
+	target := j.targetOf(t, p)
+	switch {
 	case a.entry == nil:
 		return j.silence(h, c, target)
 	case a.entry.Verdict == v1alpha1.VerdictNotListening:

@@ -78,12 +78,17 @@ func (t *tally) unknown(m mask, n int) {
 	t.counts.Unknown += int32(n)
 	b := t.because(m.reason)
 	b.pairs += n
-	switch {
-	case m.node == "" || slices.Contains(b.nodes, m.node):
-	case len(b.nodes) < maxNamed:
-		b.nodes = append(b.nodes, m.node)
-	default:
-		b.more = true
+	b.about(m.node)
+}
+
+// about keeps the first few nodes by name, in whatever order they come.
+func (b *because) about(node string) {
+	at, known := slices.BinarySearch(b.nodes, node)
+	if node == "" || known {
+		return
+	}
+	if b.nodes = slices.Insert(b.nodes, at, node); len(b.nodes) > maxNamed {
+		b.nodes, b.more = b.nodes[:maxNamed], true
 	}
 }
 
