@@ -10,13 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/netladder/netladder/hack/lab/internal/layout"
 )
 
 const labName = "selftest"
@@ -106,6 +102,9 @@ func (l *lab) ready(node string) string {
 	return l.must("kubectl", "get", "node", node, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
 }
 
+// podtool is the path of podtool inside a node.
+func (l *lab) podtool() string { return "/var/lib/netladder-lab/" + l.name + "/bin/podtool" }
+
 // get fetches from an address out of the pod on a node.
 func (l *lab) get(node, address string) error {
 	_, err := l.run("kubectl", "exec", l.pod(node), "--", "/podtool", "get", "http://"+address)
@@ -179,71 +178,5 @@ func (l *lab) buildImage(output, tag string) {
 	cmd.Dir = "../../image"
 	if out, err := cmd.CombinedOutput(); err != nil {
 		l.t.Fatalf("building an image: %v\n%s", err, out)
-	}
-}
-
-// snapshots are what must be the same before and after a lab. Left out are lines that others change meanwhile, zombies
-// (whose reaping is up to the machine's init) and the API server and etcd, which other tests run too: `leftovers` and the
-// cgroups tell of the lab's.
-var snapshots = map[string]string{
-	"mounts":             "sort /proc/mounts",
-	"cgroups":            "find /sys/fs/cgroup -type d | sort",
-	"network namespaces": "ls -d /run/netns/* /run/netladder-lab/*/* 2>/dev/null",
-	"links":              "ip -o -d link; ip -o address; ip route; ip rule; ip neigh show nud permanent",
-	"nftables":           "nft list ruleset",
-	"iptables":           "iptables-legacy-save 2>/dev/null | grep -v '^#'",
-	"sysctls":            "sysctl -a 2>/dev/null | grep -E '^(net|vm|kernel)[.]'",
-	"processes":          "ps -ww -eo stat=,comm=,cgroup= | grep -E '^[^Z][^ ]* +(kube-[cps]|kubelet|coredns|containerd|runc|podtool)' | tr -s ' ' | cut -d' ' -f2- | sort",
-	"lab files":          "ls /var/lib/netladder-lab /var/lib/kubelet /var/lib/containerd /var/lib/cni /etc/cni /run/containerd /var/log/pods 2>&1",
-}
-
-// volatile are lines that change without any lab, or that other tests of the product cause while this one runs.
-var volatile = regexp.MustCompile(`nltest-|process_api|kernel\.random|ns_last_pid|kernel\.pty\.nr|nf_conntrack_count|vm\.stat`)
-
-func snapshot(t *testing.T) map[string]string {
-	t.Helper()
-	others, err := os.ReadDir(layout.StateRoot)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	taken := map[string]string{}
-	for name, script := range snapshots {
-		out, _ := exec.Command("sh", "-c", script).CombinedOutput() // grep fails where there is nothing
-		var kept []string
-		for _, line := range strings.Split(string(out), "\n") {
-			if !volatile.MatchString(line) && !slices.ContainsFunc(others, func(lab os.DirEntry) bool { return isOf(line, lab.Name()) }) {
-				kept = append(kept, line)
-			}
-		}
-		taken[name] = strings.Join(kept, "\n")
-	}
-	return taken
-}
-
-// isOf tells whether a line of a snapshot is about another lab that is up meanwhile.
-func isOf(line, name string) bool {
-	if name == labName {
-		return false
-	}
-	other := layout.Lab{Name: name}
-	return line == name ||
-		strings.Contains(line, other.NetnsDir()+"/") || strings.Contains(line, other.NetnsLink("")) ||
-		strings.Contains(line+"/", other.Cgroup()+"/") || strings.Contains(line, other.Cgroup()+",")
-}
-
-func compare(t *testing.T, before, after map[string]string) {
-	t.Helper()
-	for name := range snapshots {
-		old, now := strings.Split(before[name], "\n"), strings.Split(after[name], "\n")
-		for _, line := range now {
-			if !slices.Contains(old, line) {
-				t.Errorf("%s: new: %s", name, line)
-			}
-		}
-		for _, line := range old {
-			if !slices.Contains(now, line) {
-				t.Errorf("%s: gone: %s", name, line)
-			}
-		}
 	}
 }

@@ -1,6 +1,6 @@
 //go:build lab
 
-// Package labtest runs the lab for real: as root, in about two minutes, with the components in the cache.
+// Package labtest runs the lab for real: as root, in about five minutes, with the components in the cache.
 //
 //	go test -tags lab -v ./test
 package labtest
@@ -18,7 +18,7 @@ import (
 // TestLab goes through a lab's life; each step needs the one before.
 func TestLab(t *testing.T) {
 	l := newLab(t)
-	before := snapshot(t)
+	before := takeSnapshot(t, labName)
 	l.must("up")
 	l.must("up") // again: nothing to do
 	l.must("kubectl", "apply", "-f", "pods.yaml")
@@ -30,6 +30,13 @@ func TestLab(t *testing.T) {
 	}{
 		{"every pod reaches every pod", meshWorks},
 		{"limits reach the cgroup", limitsReachTheCgroup},
+		{"policy: denied packets are dropped, rejected, reset or let through", policyTreatments},
+		{"policy: each node decides for its own pods", policyOfEachNode},
+		{"policy: a node reaches its own pods, and only them", policySparesTheNode},
+		{"policy: a change acts at once", policyChange},
+		{"metadata", metadata},
+		{"policy and metadata outlive a power-off", policyAfterPowerOff},
+		{"test application", testApplication},
 		{"vxlan between two nodes", vxlanPair},
 		{"vxlan of a node", vxlanNode},
 		{"dns", dns},
@@ -47,18 +54,18 @@ func TestLab(t *testing.T) {
 	l.must("down")
 	l.must("down")
 	l.must("leftovers")
-	compare(t, before, snapshot(t))
+	before.compare(t)
 }
 
 // TestKilledInMidUp kills `up` at different moments; `down` must find everything all the same.
 func TestKilledInMidUp(t *testing.T) {
 	l := newLab(t)
-	before := snapshot(t)
+	before := takeSnapshot(t, labName)
 	for _, after := range []time.Duration{200, 1500, 2500, 4000, 7000} {
 		l.killAfter(after*time.Millisecond, "up")
 		l.must("down")
 		l.must("leftovers")
-		compare(t, before, snapshot(t))
+		before.compare(t)
 	}
 }
 
@@ -132,9 +139,8 @@ func dns(t *testing.T, l *lab) {
 			t.Error(err)
 		}
 	}
-	start := time.Now()
-	if err := l.resolve("node1", "example.org."); err == nil || time.Since(start) > time.Second {
-		t.Errorf("a name outside: %v after %s, want a quick no", err, time.Since(start))
+	if err := l.resolve("node1", "example.org."); err == nil || !strings.Contains(err.Error(), "no such host") {
+		t.Errorf("a name outside: %v, want a no and not silence", err)
 	}
 	l.must("break", "dns")
 	for _, node := range nodes {
@@ -207,7 +213,7 @@ func loadWhileStopped(t *testing.T, l *lab) {
 	l.must("load", archive)
 	l.must("start", "node2")
 	for _, node := range nodes {
-		images := l.must("exec", node, "--", "/var/lib/netladder-lab/"+l.name+"/bin/ctr", "-n", "k8s.io", "images", "ls", "-q")
+		images := l.must("exec", node, "--", filepath.Join(filepath.Dir(l.podtool()), "ctr"), "-n", "k8s.io", "images", "ls", "-q")
 		if !strings.Contains(images, "example.test/extra:v1") {
 			t.Errorf("%s lacks the image; it has:\n%s", node, images)
 		}

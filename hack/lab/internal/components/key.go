@@ -19,7 +19,7 @@ func (f Family) goBuildArgs() []string {
 }
 
 // Key names the family's cache entry: it changes with the module's files (go.mod, go.sum and sources that the lab itself
-// holds), the build flags, the Go version and the platform.
+// holds, but for tests), the build flags, the Go version and the platform.
 func (f Family) Key(source string) (string, error) {
 	dir := filepath.Join(source, "components", f.Name)
 	entries, err := os.ReadDir(dir)
@@ -28,7 +28,7 @@ func (f Family) Key(source string) (string, error) {
 	}
 	names := make([]string, 0, len(entries))
 	for _, entry := range entries {
-		if entry.Type().IsRegular() {
+		if entry.Type().IsRegular() && !strings.HasSuffix(entry.Name(), "_test.go") {
 			names = append(names, entry.Name())
 		}
 	}

@@ -34,6 +34,10 @@ func TestKeyChangesWithWhatIsBuilt(t *testing.T) {
 	if again := key(); again != first {
 		t.Errorf("the same input has keys %s and %s", first, again)
 	}
+	write("main_test.go", "package main\n")
+	if tested := key(); tested != first {
+		t.Errorf("with a test the key is %s, without %s", tested, first)
+	}
 	seen := map[string]string{first: "before"}
 	for _, step := range []struct {
 		what   string
