@@ -125,4 +125,5 @@ func TestChurnLeavesNothing(t *testing.T) {
 		now := holding(t)
 		return now.descriptors <= baseline.descriptors && now.goroutines <= baseline.goroutines && now.namespaces <= baseline.namespaces
 	})
+	runtime.KeepAlive(a) // what is left must not be left to its finalizers
 }
