@@ -76,9 +76,9 @@ func (n *node) start(t testing.TB, uid string, ns *netns.NS) (stop func()) {
 	}
 	pid := cmd.Process.Pid
 	inside := func() bool {
-		ours, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
-		outer, outerErr := os.Readlink("/proc/self/ns/net")
-		return err == nil && outerErr == nil && ours != outer
+		got, err := os.Stat(fmt.Sprintf("/proc/%d/ns/net", pid))
+		want, wantErr := os.Stat("/run/netns/" + ns.Name)
+		return err == nil && wantErr == nil && os.SameFile(got, want)
 	}
 	for deadline := time.Now().Add(time.Minute); !inside(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
