@@ -92,11 +92,15 @@ func TestDenyPath(t *testing.T) {
 		}, want{unknown, notListening, counts(0, 2, 0, 0, 2)}},
 
 		// Wires.
-		"broken wire":       {func(d *denySim) { d.wire("node1", "node3", failingAs(v1alpha1.VerdictDropped)) }, want{unknown, notProven, counts(0, 3, 0, 0, 1)}},
-		"wire to own node":  {func(d *denySim) { d.wire("node2", "node2", failingAs(v1alpha1.VerdictDropped)) }, want{unknown, notProven, counts(0, 3, 0, 0, 1)}},
-		"wire of another":   {func(d *denySim) { d.wire("node3", "node2", failingAs(v1alpha1.VerdictDropped)) }, want{passing, "", counts(0, 4, 0, 0, 0)}},
-		"degraded wire":     {func(d *denySim) { d.wire("node1", "node3", result{state: degraded}) }, want{passing, "", counts(0, 4, 0, 0, 0)}},
-		"unmeasured wire":   {func(d *denySim) { d.wire("node1", "node3", unknownAs("Unmeasured", "Unmeasured")) }, want{unknown, unavailable, counts(0, 3, 0, 0, 1)}},
+		"broken wire":      {func(d *denySim) { d.wire("node1", "node3", failingAs(v1alpha1.VerdictDropped)) }, want{unknown, notProven, counts(0, 3, 0, 0, 1)}},
+		"wire to own node": {func(d *denySim) { d.wire("node2", "node2", failingAs(v1alpha1.VerdictDropped)) }, want{unknown, notProven, counts(0, 3, 0, 0, 1)}},
+		"wire of another":  {func(d *denySim) { d.wire("node3", "node2", failingAs(v1alpha1.VerdictDropped)) }, want{passing, "", counts(0, 4, 0, 0, 0)}},
+		"degraded wire":    {func(d *denySim) { d.wire("node1", "node3", result{state: degraded}) }, want{passing, "", counts(0, 4, 0, 0, 0)}},
+		"unmeasured wire":  {func(d *denySim) { d.wire("node1", "node3", unknownAs("Unmeasured", "Unmeasured")) }, want{unknown, unavailable, counts(0, 3, 0, 0, 1)}},
+		"no echo pod there": {func(d *denySim) {
+			d.nodes["node3"].facts.Echo = nil
+			d.again()
+		}, want{unknown, notProven, counts(0, 2, 0, 0, 2)}},
 		"wire not reported": {func(d *denySim) { d.said("node1", wireKey).Key = "x" }, want{unknown, unavailable, counts(0, 2, 0, 0, 2)}},
 		"wire and listener": {func(d *denySim) {
 			d.wire("node1", "node3", failingAs(v1alpha1.VerdictDropped)).listener("db-1", failingAs(v1alpha1.VerdictNotListening))
@@ -262,5 +266,43 @@ func TestOpenSince(t *testing.T) {
 		State: failing, Verdict: v1alpha1.VerdictConnected, Since: metav1.NewTime(t0)}
 	if len(w) != 1 || w[0] != want {
 		t.Errorf("got %+v", w)
+	}
+}
+
+// TestDenyStory: what is told of a path whose policy is lifted and put back,
+// and whose target goes down and comes up.
+func TestDenyStory(t *testing.T) {
+	d := newDeny()
+	for _, step := range []struct {
+		note string
+		do   func()
+		want string
+		mark string
+	}{
+		{"proven", func() {}, "Normal PathPassing: path deny is Passing: blocked, and proven: the targets listen, and the way to them works", "1/1 "},
+		{"policy off", func() { d.open("web-0", "db-1").open("web-1", "db-1") },
+			"Warning PathFailing: path deny is Failing: open: web-0 reached db-1:5432 (Connected), web-1 reached db-1:5432 (Connected); " +
+				"all 2 open pairs aim at db-1:5432; this path expects Deny", "0/1 deny"},
+		{"one is closed", func() { d.pair("web-0", "db-1", result{state: passing}) }, "", "0/1 deny"},
+		{"policy on", func() { d.pair("web-1", "db-1", result{state: passing}) },
+			"Normal PathRecovered: path deny is Passing: blocked, and proven: the targets listen, and the way to them works", "1/1 "},
+		{"target down", func() { d.listener("db-1", failingAs(v1alpha1.VerdictNotListening)) },
+			"Normal PathUnknown: path deny is Unknown (TargetNotListening): 2 of 4 pairs are not proven to be blocked: 2 TargetNotListening, such as: " +
+				"pod db-1 does not listen on TCP 5432, so nothing proves that a policy blocks it: start what listens there, or correct the port", "0/1 "},
+		{"target up", func() { d.listener("db-1", result{state: passing}) },
+			"Normal PathPassing: path deny is Passing: blocked, and proven: the targets listen, and the way to them works", "1/1 "},
+	} {
+		step.do()
+		d.after(20 * time.Second)
+		d.heartbeat()
+		next := status.For(d.check, diagnosis.Summarize(d.input()), d.now)
+		got := ""
+		for _, e := range status.Events(d.check.Status, next) {
+			got += e.Type + " " + e.Reason + ": " + e.Message
+		}
+		if got != step.want || next.Summary.Passing+" "+next.Summary.Broken != step.mark {
+			t.Errorf("%s: got %s (%+v)\nwant %s", step.note, got, next.Summary, step.want)
+		}
+		d.check.Status = next
 	}
 }

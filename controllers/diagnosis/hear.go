@@ -186,7 +186,7 @@ func (j *judge) read(h *heard, c *claim) {
 	}
 	said := badOf(c.said.Pairs)
 	for _, l := range c.listed {
-		h.pairs[l.pair.key] = heardPair{pair: l.pair, entry: l.entry}
+		h.pairs[l.pair.key] = heardPair(l)
 		said--
 	}
 	switch {

@@ -241,7 +241,10 @@ func (j *judge) wired(t *tally, c *claim, node string, p *pair) proof {
 		return proof{proven: true}
 	}
 	target := j.targetOf(t, p)
-	switch {
+	switch facts := j.in.Nodes[node]; {
+	case !a.assigned && facts != nil && facts.Echo == nil:
+		return proof{reason: v1alpha1.ReasonPathNotProven, text: "node " + node + " has no echo pod that the way there could be tried with, so nothing proves that a policy blocks " +
+			target + ": see whether the DaemonSet " + v1alpha1.EchoName + " runs there"}
 	case a.entry == nil:
 		return j.silence(h, c, target)
 	case a.notMade():

@@ -142,7 +142,7 @@ func (n *simNode) tell(now time.Time) {
 		for _, p := range a.Spec.Pairs(g) {
 			r, ok := n.results[g.Key+p.Key]
 			switch {
-			case !ok:
+			case !ok, r.state == v1alpha1.StatePassing:
 				gs.Pairs.Passing++
 				continue
 			case r.state == v1alpha1.StatePending:
