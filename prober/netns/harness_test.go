@@ -170,6 +170,22 @@ func newRealPod(t testing.TB) *realPod {
 	return &realPod{uid: uid, cgroup: dirs[len(dirs)-1]}
 }
 
+// newLinkedProc is a directory that looks like /proc and holds real processes:
+// what is read there is read of the kernel. Process 1 is the test's own: not
+// every machine lets root look at its first process.
+func newLinkedProc(t testing.TB) *fakeProc {
+	p := &fakeProc{root: t.TempDir()}
+	must(t, os.Symlink("/proc/"+strconv.Itoa(os.Getpid()), filepath.Join(p.root, "1")))
+	return p
+}
+
+// link adds a process to a linked proc.
+func (p *fakeProc) link(t testing.TB, c *child) {
+	t.Helper()
+	name := strconv.Itoa(c.pid)
+	must(t, os.Symlink("/proc/"+name, filepath.Join(p.root, name)))
+}
+
 // removeCgroup waits until the last process has left: that takes a moment
 // after it was reaped.
 func removeCgroup(t testing.TB, dir string) {
@@ -215,7 +231,7 @@ type child struct {
 }
 
 // start starts a process that does nothing, in a network namespace and as some
-// user.
+// user. Without a namespace it gets its own, which nothing else keeps alive.
 func (p *realPod) start(t testing.TB, ns *testnetns.NS, uid uint32) *child {
 	t.Helper()
 	// The shell enters the cgroup by itself, still as root, and becomes the
@@ -228,8 +244,12 @@ func (p *realPod) start(t testing.TB, ns *testnetns.NS, uid uint32) *child {
 	stdout, err := cmd.StdoutPipe()
 	must(t, err)
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	ns.Do(t, func() { err = cmd.Start() })
+	if ns == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+		err = cmd.Start()
+	} else {
+		ns.Do(t, func() { err = cmd.Start() })
+	}
 	must(t, err)
 	c := &child{pid: cmd.Process.Pid, stdin: stdin, cmd: cmd}
 	t.Cleanup(c.stop)

@@ -6,35 +6,55 @@ package netns
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
-	"syscall"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
 // descriptor is a file descriptor that is closed when the last use has ended.
 type descriptor struct {
-	file *os.File
-	raw  syscall.RawConn
+	fd     int
+	mu     sync.Mutex
+	uses   int
+	closed bool
 }
 
-func newDescriptor(fd int, name string) (*descriptor, error) {
-	file := os.NewFile(uintptr(fd), name)
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), file.Close())
+// acquire returns the descriptor for use until release, or false if it is
+// closed.
+func (d *descriptor) acquire() (fd int, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return -1, false
 	}
-	return &descriptor{file: file, raw: raw}, nil
+	d.uses++
+	return d.fd, true
 }
 
-// use calls f with the descriptor; it returns false if it is closed.
-func (d *descriptor) use(f func(fd int)) bool {
-	return d.raw.Control(func(fd uintptr) { f(int(fd)) }) == nil
+// release ends a use.
+func (d *descriptor) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.uses--
+	d.closeUnused()
 }
 
 // close closes the descriptor, or leaves that to the last use.
-func (d *descriptor) close() { _ = d.file.Close() }
+func (d *descriptor) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		d.closed = true
+		d.closeUnused()
+	}
+}
+
+func (d *descriptor) closeUnused() {
+	if d.closed && d.uses == 0 {
+		_ = unix.Close(d.fd)
+	}
+}
 
 // home is the prober's own network namespace: where threads return to.
 type home struct {
@@ -47,26 +67,23 @@ func newHome() (*home, error) {
 	if err != nil {
 		return nil, &Error{Reason: ReasonFailed, Message: "the prober's own network namespace cannot be opened", Err: err}
 	}
-	d, err := newDescriptor(fd, "own network namespace")
-	if err != nil {
-		return nil, err
-	}
-	return &home{descriptor: d, setns: func(fd int) error { return unix.Setns(fd, unix.CLONE_NEWNET) }}, nil
+	return &home{descriptor: &descriptor{fd: fd}, setns: func(fd int) error { return unix.Setns(fd, unix.CLONE_NEWNET) }}, nil
 }
 
 // enter runs f on a thread that is in the namespace of a descriptor and
 // returns f's error, or an *Error.
 func (h *home) enter(namespace *descriptor, f func() error) error {
-	var err error
-	entered := namespace.use(func(fd int) {
-		if !h.use(func(back int) { err = h.run(fd, back, f) }) {
-			err = errClosed
-		}
-	})
-	if !entered {
+	fd, ok := namespace.acquire()
+	if !ok {
 		return errClosed
 	}
-	return err
+	defer namespace.release()
+	back, ok := h.acquire()
+	if !ok {
+		return errClosed
+	}
+	defer h.release()
+	return h.run(fd, back, f)
 }
 
 // errClosed is what enter returns for what was closed before.

@@ -5,8 +5,11 @@ package netns
 
 import (
 	"errors"
+	"os"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,8 +19,7 @@ func openNamespace(t testing.TB, path string) *descriptor {
 	t.Helper()
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	must(t, err)
-	d, err := newDescriptor(fd, "test")
-	must(t, err)
+	d := &descriptor{fd: fd}
 	t.Cleanup(d.close)
 	return d
 }
@@ -81,9 +83,7 @@ func TestNoWayBack(t *testing.T) {
 	defer h.close()
 	inside := openNamespace(t, path(pod))
 	h.setns = func(fd int) error {
-		same := false
-		inside.use(func(insideFD int) { same = fd == insideFD })
-		if same {
+		if fd == inside.fd {
 			return unix.Setns(fd, unix.CLONE_NEWNET)
 		}
 		return unix.ENOMEM
@@ -132,6 +132,51 @@ func TestEnterWhatIsNoNamespace(t *testing.T) {
 	wantReason(t, h.enter(openNamespace(t, "/dev/null"), f), ReasonFailed)
 }
 
+// cpuTime reports what a benchmark costs on a machine that does other things
+// too.
+func cpuTime(b *testing.B) func() {
+	used := func() time.Duration {
+		var u unix.Rusage
+		must(b, unix.Getrusage(unix.RUSAGE_SELF, &u))
+		return time.Duration(unix.TimevalToNsec(u.Utime) + unix.TimevalToNsec(u.Stime))
+	}
+	began := used()
+	return func() { b.ReportMetric(float64((used()-began).Nanoseconds())/float64(b.N), "cpu-ns/op") }
+}
+
+// The floor: a pair of setns on a thread that is ours anyway.
+func BenchmarkSetnsPair(b *testing.B) {
+	pod := newPodNet(b)
+	h, err := newHome()
+	must(b, err)
+	defer h.close()
+	inside := openNamespace(b, path(pod))
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer cpuTime(b)()
+	for b.Loop() {
+		if err := errors.Join(h.setns(inside.fd), h.setns(h.fd)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// What the look whether the process is still there costs.
+func BenchmarkCurrent(b *testing.B) {
+	p := procfs{root: "/proc"}
+	proc, err := p.open(os.Getpid())
+	must(b, err)
+	defer proc.close()
+	_, id, err := proc.namespace()
+	must(b, err)
+	defer cpuTime(b)()
+	for b.Loop() {
+		if !proc.in(id) {
+			b.Fatal("gone")
+		}
+	}
+}
+
 // What it costs to be inside once; a pair of setns is most of it.
 func BenchmarkEnter(b *testing.B) {
 	pod := newPodNet(b)
@@ -140,6 +185,7 @@ func BenchmarkEnter(b *testing.B) {
 	defer h.close()
 	inside := openNamespace(b, path(pod))
 	b.ReportAllocs()
+	defer cpuTime(b)()
 	for b.Loop() {
 		if err := h.enter(inside, func() error { return nil }); err != nil {
 			b.Fatal(err)
@@ -152,8 +198,9 @@ func BenchmarkEnter(b *testing.B) {
 func BenchmarkPodEntry(b *testing.B) {
 	pod := newRealPod(b)
 	ns := newPodNet(b, podV4)
-	pod.start(b, ns, 65534)
-	r := newRegistry(b, "/proc")
+	proc := newLinkedProc(b)
+	proc.link(b, pod.start(b, ns, 65534))
+	r := newRegistry(b, proc.root)
 	r.Update(v4Pod(pod.uid))
 	mustFind(b, r, pod.uid)
 	entry := r.PodEntry(pod.uid)
@@ -166,16 +213,19 @@ func BenchmarkPodEntry(b *testing.B) {
 	}
 	b.Run("nothing", func(b *testing.B) {
 		b.ReportAllocs()
+		defer cpuTime(b)()
 		for b.Loop() {
 			must(b, entry.Do(func() error { return nil }))
 		}
 	})
 	b.Run("socket inside", func(b *testing.B) {
+		defer cpuTime(b)()
 		for b.Loop() {
 			must(b, entry.Do(socket))
 		}
 	})
 	b.Run("socket outside", func(b *testing.B) {
+		defer cpuTime(b)()
 		for b.Loop() {
 			must(b, socket())
 		}
@@ -185,6 +235,7 @@ func BenchmarkPodEntry(b *testing.B) {
 // What one look through /proc costs.
 func BenchmarkScan(b *testing.B) {
 	p := procfs{root: "/proc"}
+	defer cpuTime(b)()
 	for b.Loop() {
 		_, err := p.scan(func(string) bool { return true })
 		must(b, err)

@@ -47,11 +47,7 @@ func (p *procfs) open(pid int) (*process, error) {
 	if err != nil {
 		return nil, processError("finding a process", err)
 	}
-	dir, err := newDescriptor(fd, "process")
-	if err != nil {
-		return nil, err
-	}
-	return &process{dir: dir, pid: pid}, nil
+	return &process{dir: &descriptor{fd: fd}, pid: pid}, nil
 }
 
 // isolated says whether only the prober's own processes are to be seen.
@@ -83,8 +79,12 @@ func (p *process) close() { p.dir.close() }
 
 // openat opens something of the process; errGone if it has ended.
 func (p *process) openat(name string, flags int) (int, error) {
-	fd, err := -1, error(unix.ESRCH) // if it is closed
-	p.dir.use(func(dir int) { fd, err = unix.Openat(dir, name, flags|unix.O_CLOEXEC, 0) })
+	dir, ok := p.dir.acquire()
+	if !ok {
+		return -1, errGone
+	}
+	defer p.dir.release()
+	fd, err := unix.Openat(dir, name, flags|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, processError("reading /proc/PID/"+name+" of another user", err)
 	}
@@ -115,16 +115,18 @@ func (p *process) namespace() (*descriptor, namespaceID, error) {
 		_ = unix.Close(fd)
 		return nil, namespaceID{}, fmt.Errorf("opening a network namespace: %w", err)
 	}
-	d, err := newDescriptor(fd, "network namespace")
-	return d, idOf(&stat), err
+	return &descriptor{fd: fd}, idOf(&stat), nil
 }
 
 // in says whether the process still is in a namespace.
 func (p *process) in(id namespaceID) bool {
-	err := error(unix.ESRCH)
+	dir, ok := p.dir.acquire()
+	if !ok {
+		return false
+	}
+	defer p.dir.release()
 	var stat unix.Stat_t
-	p.dir.use(func(dir int) { err = unix.Fstatat(dir, "ns/net", &stat, 0) })
-	return err == nil && idOf(&stat) == id
+	return unix.Fstatat(dir, "ns/net", &stat, 0) == nil && idOf(&stat) == id
 }
 
 func idOf(stat *unix.Stat_t) namespaceID {

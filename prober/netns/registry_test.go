@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -360,43 +359,27 @@ func TestManyPodsTakeOneScan(t *testing.T) {
 	}
 }
 
-func TestStartOf(t *testing.T) {
-	const rest = " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21\n"
-	for stat, want := range map[string]uint64{
-		"12 (sh)" + rest:                  4711,
-		"12 (a) S 1 2 3) b)" + rest:       4711,
-		"12 (with\nnewline)" + rest:       4711,
-		"12 (sh) S 1 2 3\n":               0,
-		"":                                0,
-		"12 (sh" + rest[:len(rest)-1]:     0,
-		"12 (sh)" + rest[:len(rest)-12]:   0,
-		strings.Repeat("x ", maxProcFile): 0,
-	} {
-		if got, ok := startOf([]byte(stat)); got != want || ok != (want != 0) {
-			t.Errorf("startOf(%.40q) = %d, %v, want %d", stat, got, ok, want)
-		}
+// Who must not wait is told what is there.
+func TestReadyAndHeld(t *testing.T) {
+	fake := newFakeProc(t)
+	fake.add(t, 20, cgroupOf(uidA), 5, path(newPodNet(t, podV4)))
+	r := newRegistry(t, fake.root)
+	if r.Ready(uidA) != nil || r.Held() != 0 {
+		t.Error("something is there before Update")
 	}
-}
-
-// A cgroup file that is too long is cut off at a line: half a path must not
-// name another pod.
-func TestReadAllIsBounded(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	for content, want := range map[string]string{
-		"short":                        "short",
-		"first line\nsecond line":      "first line\n",
-		strings.Repeat("x", 100):       "",
-		"exactly sixteen\n":            "exactly sixteen\n",
-		strconv.Itoa(123456789) + "\n": "123456789\n",
-	} {
-		must(t, os.WriteFile(file, []byte(content), 0o600))
-		fd, err := unix.Open(file, unix.O_RDONLY, 0)
-		must(t, err)
-		got, err := readAll(fd, make([]byte, 16))
-		_ = unix.Close(fd)
-		must(t, err)
-		if string(got) != want {
-			t.Errorf("%.20q: got %q, want %q", content, got, want)
-		}
+	r.Update(append(v4Pod(uidA), v4Pod(uidB)...))
+	ns := mustFind(t, r, uidA)
+	_, err := r.Host()
+	must(t, err)
+	if r.Ready(uidA) != ns || r.Ready(uidB) != nil || r.Held() != 2 {
+		t.Errorf("%v and %v are ready, %d held", r.Ready(uidA), r.Ready(uidB), r.Held())
+	}
+	fake.remove(t, 20)
+	if r.Ready(uidA) != nil {
+		t.Error("ready after its process has ended")
+	}
+	r.Close()
+	if r.Held() != 0 {
+		t.Errorf("%d held after Close", r.Held())
 	}
 }
