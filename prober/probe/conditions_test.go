@@ -24,6 +24,8 @@ type condition struct {
 	offender netip.Addr
 	// evidence must contain this.
 	evidence string
+	// halfOpen: that of a half-open probe must contain this, where it differs.
+	halfOpen string
 	// once: the condition does not last, so that other ways to see it must not
 	// be tried.
 	once bool
@@ -89,8 +91,11 @@ func (c condition) alike() []condition {
 	switch {
 	case c.kind == probe.TCP:
 		other.kind = probe.TCPHalfOpen
-		if c.want == probe.Refused {
+		switch {
+		case c.want == probe.Refused:
 			other.evidence = "TCP reset after "
+		case c.halfOpen != "":
+			other.evidence = c.halfOpen
 		}
 	case c.kind == probe.MeshICMP:
 		other.kind = probe.ICMP
@@ -183,7 +188,7 @@ func filterConditionsV4() []condition {
 		{name: "v4 answers dropped at router", setup: nft(router, "forward", "iifname target drop"),
 			kind: probe.MeshTCP, target: dropTimeout(tcp), want: probe.Dropped},
 		{name: "v4 tcp drop in own output", setup: nft(source, "output", "drop"),
-			kind: probe.TCP, target: dropTimeout(tcp), want: probe.Dropped},
+			kind: probe.TCP, target: dropTimeout(tcp), want: probe.Dropped, halfOpen: "no answer within 250ms: a packet filter of the source's own host forbids it"},
 		{name: "v4 udp drop at router", setup: nft(router, "forward", "drop"),
 			kind: probe.MeshUDP, target: dropTimeout(udp), want: probe.Dropped},
 		{name: "v4 udp drop in own output", setup: nft(source, "output", "drop"),

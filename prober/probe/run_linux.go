@@ -73,6 +73,9 @@ func (r *run) judge(d diagnosis) Result {
 
 // timeout is what is left for the target.
 func (r *run) timeout() time.Duration {
+	if r.resolved == 0 {
+		return r.target.Timeout
+	}
 	return max(r.target.Timeout-r.resolved, time.Millisecond)
 }
 

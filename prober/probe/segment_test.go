@@ -5,6 +5,7 @@ package probe
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -134,8 +135,8 @@ func TestFilter(t *testing.T) {
 					return err
 				}
 				_ = conn.Close()
-				if n, err := unix.Read(h.fd, make([]byte, 100)); err != unix.EAGAIN {
-					return fmt.Errorf("%d bytes of a foreign connection came, error %v", n, err)
+				if n, err := unix.Read(h.fd, make([]byte, 100)); !errors.Is(err, unix.EAGAIN) {
+					return fmt.Errorf("%d bytes of a foreign connection came, error %w", n, err)
 				}
 				if f := h.exchange(); f != nil || h.flags&flagSYN == 0 {
 					return fmt.Errorf("no answer came: %+v", f)
