@@ -57,11 +57,21 @@ func rss() float64 {
 // not counted: this test binary, run again.
 func acceptor(b *testing.B) string {
 	b.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return acceptorBy(b, exe)
+}
+
+// acceptorBy runs it by a command, such as one that enters a namespace first.
+func acceptorBy(b *testing.B, command ...string) string {
+	b.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		b.Fatal(err)
 	}
-	child, err := os.StartProcess("/proc/self/exe", []string{"acceptor", "-test.run=TestAcceptor"}, &os.ProcAttr{
+	child, err := os.StartProcess(command[0], append(command, "-test.run=TestAcceptor"), &os.ProcAttr{
 		Env: append(os.Environ(), "NETLADDER_TEST_ACCEPTOR=1"), Files: []*os.File{nil, w, os.Stderr},
 	})
 	if err != nil {
@@ -169,18 +179,24 @@ func benchmarkAgent(b *testing.B, tcp probe.Method) {
 			a := newAgent(Options{
 				NodeName: "node0", PodUID: "uid", Log: logr.Discard(), Probes: map[probe.Kind]probe.Method{probe.TCP: tcp},
 			}, nowhere{})
-			ctx, cancel := context.WithCancel(b.Context())
-			var wg sync.WaitGroup
-			wg.Go(func() { a.scheduler.Run(ctx) })
-			wg.Go(func() { a.reporter.Run(ctx) })
-			a.assigned(&v1alpha1.ProbeAssignment{Spec: benchSpec(rate, int32(n))})
-			measure(b, func() int { return counted(b, a.metrics) })
-			cancel()
-			wg.Wait()
-			if groups, bad := a.tracker.Snapshot(); len(bad) > 0 {
-				b.Logf("%d groups, not passing: %v", len(groups), bad)
-			}
+			measureAgent(b, a, benchSpec(rate, int32(n)))
 		})
+	}
+}
+
+// measureAgent measures an agent with an assignment.
+func measureAgent(b *testing.B, a *agent, spec v1alpha1.ProbeAssignmentSpec) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { a.scheduler.Run(ctx) })
+	wg.Go(func() { a.reporter.Run(ctx) })
+	a.assigned(&v1alpha1.ProbeAssignment{Spec: spec})
+	measure(b, func() int { return counted(b, a.metrics) })
+	cancel()
+	wg.Wait()
+	if groups, bad := a.tracker.Snapshot(); len(bad) > 0 {
+		b.Logf("%d groups, not passing: %v", len(groups), bad)
 	}
 }
 
