@@ -83,6 +83,12 @@ func (in *Input) engine() *Engine {
 	for _, s := range in.Cluster.Services {
 		e.SetService(s)
 	}
+	for _, n := range in.Cluster.Namespaces {
+		e.SetNamespace(n)
+	}
+	for _, p := range in.Cluster.Pods {
+		e.SetPod(p)
+	}
 	for _, c := range in.Checks {
 		e.SetCheck(c)
 	}
