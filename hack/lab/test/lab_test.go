@@ -34,6 +34,7 @@ func TestLab(t *testing.T) {
 		{"policy: each node decides for its own pods", policyOfEachNode},
 		{"policy: a node reaches its own pods, and only them", policySparesTheNode},
 		{"policy: a change acts at once", policyChange},
+		{"policy: without its agent", policyAgentEnds},
 		{"metadata", metadata},
 		{"policy and metadata outlive a power-off", policyAfterPowerOff},
 		{"test application", testApplication},

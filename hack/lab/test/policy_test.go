@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netladder/netladder/hack/lab/internal/cgroup"
+	"github.com/netladder/netladder/hack/lab/internal/layout"
 )
 
 // The ports of the servers in policy.yaml.
@@ -40,23 +43,28 @@ func policyTreatments(_ *testing.T, l *lab) {
 	if status := l.must("status"); strings.Count(status, " drop ") != len(nodes) {
 		l.t.Errorf("status does not show that all nodes drop:\n%s", status)
 	}
+	sameNode, crossNode := l.guardedIP("server", "node1"), l.guardedIP("server", "node2")
+	stranger := l.guardedIP("stranger", "node1")
 	gateway, vtep := l.podCIDR("node1").Addr().Next().String(), l.podCIDR("node2").Addr().String()
 	for _, step := range []struct{ treatment, tcpSameNode, tcpCrossNode, udpCrossNode string }{
 		{"drop", "timeout", "timeout", "timeout"},
 		{"icmp", "rejected icmp=3/3 from=" + gateway, "rejected icmp=3/3 from=" + vtep, "rejected icmp=3/3 from=" + vtep},
 		{"reset", "refused", "refused", "rejected icmp=3/13 from=" + vtep},
-		{"off", "connected", "connected", "answered"},
 		{"drop", "timeout", "timeout", "timeout"},
+		{"off", "connected", "connected", "answered"}, // last, for what passes is remembered by conntrack
 	} {
 		l.must("policy", step.treatment, "all")
-		sameNode, crossNode := l.guardedIP("server", "node1"), l.guardedIP("server", "node2")
 		l.wantDial("stranger", "node1", "tcp", sameNode+serverTCP, step.tcpSameNode)
 		l.wantDial("stranger", "node1", "tcp", crossNode+serverTCP, step.tcpCrossNode)
 		l.wantDial("stranger", "node1", "udp", crossNode+serverUDP, step.udpCrossNode)
+		if entries := l.must("exec", "node2", "--", "conntrack", "-L", "--src", stranger, "--dst", crossNode); step.treatment != "off" && entries != "" {
+			l.t.Errorf("%s: denied flows have entries in conntrack:\n%s", step.treatment, entries)
+		}
 		l.wantDial("friend", "node1", "tcp", sameNode+serverTCP, "connected")
 		l.wantDial("friend", "node1", "tcp", crossNode+serverTCP, "connected")
 		l.wantDial("friend", "node1", "udp", crossNode+serverUDP, "answered")
 	}
+	l.must("policy", "drop", "all")
 }
 
 // policyOfEachNode: ingress is the target's node's business and egress the source's, and nobody else's.
@@ -121,6 +129,18 @@ func policyChange(_ *testing.T, l *lab) {
 	l.must("policy", "off", "node2")
 	l.wantDial("stranger", "node1", "tcp", server, "connected")
 	l.must("policy", "drop", "all")
+	l.wantDial("stranger", "node1", "tcp", server, "timeout")
+}
+
+// policyAgentEnds: without its agent a node lets everything pass; `up` brings it back.
+func policyAgentEnds(_ *testing.T, l *lab) {
+	server := l.guardedIP("server", "node2") + serverTCP
+	agent := layout.Lab{Name: l.name}.DaemonCgroup("node2", "policy-agent")
+	if err := cgroup.Kill(l.t.Context(), agent); err != nil {
+		l.t.Fatal(err)
+	}
+	l.wantDial("stranger", "node1", "tcp", server, "connected")
+	l.must("up")
 	l.wantDial("stranger", "node1", "tcp", server, "timeout")
 }
 

@@ -29,7 +29,7 @@ type Treatment string
 const (
 	Drop  Treatment = "drop"  // silence
 	ICMP  Treatment = "icmp"  // ICMP port unreachable, as kube-router rejects
-	Reset Treatment = "reset" // a TCP reset; ICMP administratively prohibited for everything else, as Antrea rejects
+	Reset Treatment = "reset" // a TCP reset; ICMP administratively prohibited for everything else, much as Antrea rejects
 	Off   Treatment = "off"   // not enforced: everything passes
 )
 
