@@ -40,6 +40,9 @@ type cluster struct {
 	registry  *prometheus.Registry
 	namespace string
 	options   Options
+	// tenants are other namespaces of this test; checks are in the first of
+	// them, if there is one.
+	tenants []string
 
 	cancel context.CancelFunc
 	done   chan error
@@ -134,15 +137,14 @@ func (h *cluster) clean() {
 	}
 	ctx := context.Background()
 	now := client.GracePeriodSeconds(0)
-	for _, err := range []error{
-		h.client.DeleteAllOf(ctx, &v1alpha1.ConnectivityCheck{}, client.InNamespace(h.namespace)),
-		h.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(h.namespace), now),
-		h.client.DeleteAllOf(ctx, &corev1.Node{}, now),
-		h.client.DeleteAllOf(ctx, &v1alpha1.ProbeAssignment{}),
-	} {
-		if err != nil {
-			h.t.Errorf("cleaning: %v", err)
-		}
+	errs := []error{h.client.DeleteAllOf(ctx, &corev1.Node{}, now), h.client.DeleteAllOf(ctx, &v1alpha1.ProbeAssignment{})}
+	for _, namespace := range append(h.tenants, h.namespace) {
+		errs = append(errs,
+			h.client.DeleteAllOf(ctx, &v1alpha1.ConnectivityCheck{}, client.InNamespace(namespace)),
+			h.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), now))
+	}
+	if err := errors.Join(errs...); err != nil {
+		h.t.Errorf("cleaning: %v", err)
 	}
 }
 
@@ -238,8 +240,25 @@ func (h *cluster) assignment(name string) (*v1alpha1.ProbeAssignment, error) {
 func (h *cluster) check(name string) *v1alpha1.ConnectivityCheck {
 	h.t.Helper()
 	var c v1alpha1.ConnectivityCheck
-	must(h.t, h.client.Get(h.t.Context(), client.ObjectKey{Namespace: h.namespace, Name: name}, &c))
+	must(h.t, h.client.Get(h.t.Context(), client.ObjectKey{Namespace: h.checks(), Name: name}, &c))
 	return &c
+}
+
+// checks is the namespace of the test's checks.
+func (h *cluster) checks() string {
+	if len(h.tenants) > 0 {
+		return h.tenants[0]
+	}
+	return h.namespace
+}
+
+// makeTenant makes another namespace, with labels.
+func (h *cluster) makeTenant(labels map[string]string) string {
+	h.t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "tenant-", Labels: labels}}
+	h.create(ns)
+	h.tenants = append(h.tenants, ns.Name)
+	return ns.Name
 }
 
 // metric is the value of a series, by its name and some of its labels, as in

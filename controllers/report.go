@@ -88,6 +88,9 @@ func (r *reporter) write(ctx context.Context, check *v1alpha1.ConnectivityCheck,
 	if err != nil {
 		return err
 	}
+	for i := range s.Paths {
+		s.Paths[i].WithPairs(counts(&next.Paths[i].Pairs))
+	}
 	// The UID keeps the status of a deleted check from a new one of its name.
 	object := apply.ConnectivityCheck(check.Name, check.Namespace).WithUID(check.UID).WithStatus(s)
 	if err := r.writer.applyStatus(ctx, writeCheckStatus, object); err != nil {
@@ -95,4 +98,11 @@ func (r *reporter) write(ctx context.Context, check *v1alpha1.ConnectivityCheck,
 			types.NamespacedName{Namespace: check.Namespace, Name: check.Name}, err)
 	}
 	return nil
+}
+
+// counts with their zeros spelled out: of an object whose fields all vanish,
+// an apply makes a null, which the schema refuses.
+func counts(p *v1alpha1.PairCounts) *apply.PairCountsApplyConfiguration {
+	return apply.PairCounts().WithPending(p.Pending).WithPassing(p.Passing).WithDegraded(p.Degraded).
+		WithFailing(p.Failing).WithUnknown(p.Unknown)
 }
