@@ -7,10 +7,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,29 +27,57 @@ const (
 // reader reads one file of a workload at a time. Readers at the same time
 // share what one reads; while a read hangs there is no second.
 type reader struct {
-	flight singleflight.Group
-	hangs  atomic.Bool
+	mu      sync.Mutex
+	current *read // nil while nobody reads
+}
+
+// read is one read of the file.
+type read struct {
+	done    chan struct{}
+	content []byte
+	err     error
+	hangs   bool // somebody waited in vain
 }
 
 // read returns what f returns, or an error if that takes too long.
 func (r *reader) read(f func() ([]byte, error)) ([]byte, error) {
-	if r.hangs.Load() {
-		return nil, errors.New("an earlier attempt to read it still hangs")
+	one, err := r.join(f)
+	if err != nil {
+		return nil, err
 	}
-	result := r.flight.DoChan("", func() (any, error) {
-		defer r.hangs.Store(false)
-		return f()
-	})
 	timer := time.NewTimer(readTimeout)
 	defer timer.Stop()
 	select {
-	case got := <-result:
-		b, _ := got.Val.([]byte)
-		return bytes.Clone(b), got.Err
+	case <-one.done:
+		return bytes.Clone(one.content), one.err
 	case <-timer.C:
-		r.hangs.Store(true)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		one.hangs = true
 		return nil, fmt.Errorf("reading it takes longer than %v", readTimeout)
 	}
+}
+
+// join returns the read that is under way, or begins one.
+func (r *reader) join(f func() ([]byte, error)) (*read, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if one := r.current; one != nil {
+		if one.hangs {
+			return nil, errors.New("an earlier attempt to read it still hangs")
+		}
+		return one, nil
+	}
+	one := &read{done: make(chan struct{})}
+	r.current = one
+	go func() {
+		one.content, one.err = f()
+		r.mu.Lock()
+		r.current = nil
+		r.mu.Unlock()
+		close(one.done)
+	}()
+	return one, nil
 }
 
 // resolvConf reads the file in the process's own root. It is hostile: links

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,8 +155,8 @@ func TestAReadThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reader
 		answer := make(chan struct{})
-		calls := 0
-		hang := func() ([]byte, error) { calls++; <-answer; return []byte("late"), nil }
+		var calls atomic.Int64
+		hang := func() ([]byte, error) { calls.Add(1); <-answer; return []byte("late"), nil }
 		began := time.Now()
 		if _, err := r.read(hang); err == nil || time.Since(began) != readTimeout {
 			t.Errorf("%v after %v", err, time.Since(began))
@@ -166,8 +167,8 @@ func TestAReadThatHangs(t *testing.T) {
 				t.Errorf("%v after %v: nobody else is to wait", err, time.Since(began))
 			}
 		}
-		if calls != 1 {
-			t.Errorf("%d reads hang", calls)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d reads hang", n)
 		}
 		close(answer)
 		synctest.Wait()
