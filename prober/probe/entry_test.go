@@ -99,6 +99,29 @@ func TestSourceAddress(t *testing.T) {
 	}
 }
 
+// The zone of a link-local address is an interface of the namespace that is
+// entered, not of the prober's.
+func TestLinkLocal(t *testing.T) {
+	l := newLab(t)
+	l.Router.IP(t, "addr add fe80::a/64 dev source nodad")
+	l.Source.IP(t, "link property add dev eth0 altname nluplink0")
+	l.Source.IP(t, "addr add fe80::b/64 dev eth0 nodad")
+	pod := enter(t, l.Source)
+	for kind, want := range map[probe.Kind]probe.Verdict{probe.TCP: probe.Refused, probe.TCPHalfOpen: probe.Refused, probe.UDP: probe.Refused, probe.ICMP: probe.Connected} {
+		for way, f := range ways(t, kind) {
+			for _, source := range []netip.Addr{{}, netip.MustParseAddr("fe80::b%nluplink0")} {
+				target := at(netip.MustParseAddr("fe80::a%nluplink0"), closedPort)
+				target.Source = source
+				for _, target.Entry = range []probe.Entry{nil, pod} {
+					if res := probeBy(t, l.Source, f, target); res.Verdict != want {
+						t.Errorf("%s %s from %s: %+v", kind, way, source, res)
+					}
+				}
+			}
+		}
+	}
+}
+
 // UDP knows three ends: an answer, a refusal and silence.
 func TestUDP(t *testing.T) {
 	l := newLab(t)

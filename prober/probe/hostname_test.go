@@ -164,7 +164,7 @@ func TestHostNameHTTP(t *testing.T) {
 	runTCP(t, l.Target, "10.77.2.2:8000", func(*net.TCPConn) { followed.Store(true) })
 	pod := enter(t, l.Source)
 	pod.resolvConf = []byte("nameserver " + netns.RouterV4.String() + "\n")
-	for asked, want := range map[string]string{"": "four.test:80", "shop.example.com": "shop.example.com"} {
+	for asked, want := range map[string]string{"": "four.test", "shop.example.com": "shop.example.com"} {
 		target := probe.Target{Entry: pod, Host: probe.HostName{Name: "four.test.", Port: 80}, HTTP: probe.HTTPRequest{Host: asked}}
 		if res := probeIn(t, l.Source, probe.HTTP, target); res.Verdict != probe.Connected || res.Evidence != "HTTP status 302" {
 			t.Errorf("%+v", res)

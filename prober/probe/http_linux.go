@@ -96,7 +96,7 @@ func httpRequest(t Target) ([]byte, error) {
 		h.Path = "/"
 	}
 	if h.Host == "" && t.Host.Name != "" {
-		h.Host = net.JoinHostPort(strings.TrimSuffix(t.Host.Name, "."), strconv.Itoa(int(t.Host.Port)))
+		h.Host = hostHeader(t.Host)
 	}
 	if h.Host == "" {
 		h.Host = netip.AddrPortFrom(t.Addr.Addr().Unmap().WithZone(""), t.Addr.Port()).String()
@@ -111,6 +111,15 @@ func httpRequest(t Target) ([]byte, error) {
 	}
 	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: netladder\r\nAccept: */*\r\nConnection: close\r\n\r\n",
 		h.Method, h.Path, h.Host), nil
+}
+
+// hostHeader is what clients send for a name: virtual hosts are found by it.
+func hostHeader(host HostName) string {
+	name := strings.TrimSuffix(host.Name, ".")
+	if host.Port == 80 && !strings.Contains(name, ":") {
+		return name
+	}
+	return net.JoinHostPort(name, strconv.Itoa(int(host.Port)))
 }
 
 func isVisible(s string) bool {
