@@ -70,7 +70,7 @@ func connect() error {
 	if err != nil {
 		return fmt.Errorf("kubeconfig: %w", err)
 	}
-	config.QPS, config.Burst = 100, 200
+	config.QPS = -1 // a story polls as often as it likes
 	config.Timeout = 0
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {

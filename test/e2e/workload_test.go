@@ -108,6 +108,34 @@ func running(t *testing.T, pod *corev1.Pod) {
 	})
 }
 
+// grown waits until no pod of a namespace is so young that it excuses bad
+// results.
+func grown(t *testing.T, namespace string) {
+	t.Helper()
+	eventually(t, time.Minute, "the pods are no longer young", func(ctx context.Context) error {
+		var pods corev1.PodList
+		if err := kube.List(ctx, &pods, client.InNamespace(namespace)); err != nil {
+			return err
+		}
+		for i := range pods.Items {
+			if age := sinceReady(&pods.Items[i]); age < grace {
+				return fmt.Errorf("%s is Ready for %s", pods.Items[i].Name, age)
+			}
+		}
+		return nil
+	})
+}
+
+// undo runs a command of the lab when the test ends.
+func undo(t *testing.T, args ...string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if out, err := tryLab(context.WithoutCancel(t.Context()), args...); err != nil {
+			t.Errorf("lab %v: %v\n%s", args, err, out)
+		}
+	})
+}
+
 // expose makes a Service of the pods with a label.
 func expose(t *testing.T, namespace, name string, l label, port int32) {
 	t.Helper()
