@@ -150,3 +150,19 @@ func TestPortOfUDP(t *testing.T) {
 		t.Errorf("got %s", p.Message)
 	}
 }
+
+// TestServiceFamilies: an endpoint of one IP family proves nothing of another.
+func TestServiceFamilies(t *testing.T) {
+	d := newService()
+	for _, n := range d.nodes {
+		spec := &n.report.Assignment.Spec
+		spec.Targets[len(spec.Targets)-1].IP = "fd00::9"
+		for i := range spec.Pods {
+			spec.Pods[i].IPs = append(spec.Pods[i].IPs, "fd00::1")
+		}
+	}
+	d.heartbeat()
+	if p := d.judge(); p.State != unknown || p.Pairs != counts(0, 0, 0, 0, 2) {
+		t.Errorf("got %s %+v", p.State, p.Pairs)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis"
 )
 
 // allow turns the path into one that must work.
@@ -270,5 +271,35 @@ func TestFamilies(t *testing.T) {
 	}
 	if got != "web-0>db-0:5432 web-0>db-0:5432/UDP (IPv6) " {
 		t.Errorf("shown %s", got)
+	}
+}
+
+// TestHiddenNode: why nothing is known of a hidden pod does not tell its node.
+func TestHiddenNode(t *testing.T) {
+	d := newDeny()
+	d.web, d.db = []string{"web-0"}, []string{"db-1"}
+	d.allow().elsewhere("db-1", "store").pair("web-0", "db-1", failingAs(v1alpha1.VerdictDropped)).nodes["node3"].facts.Ready = false
+	if p := d.judge(); p.Message != "nothing is known of the only pair: 1 NodeNotReady (namespace store)" {
+		t.Errorf("got %s", p.Message)
+	}
+}
+
+// TestSilentProof: a prober whose proofs are missed makes the check not Fresh.
+func TestSilentProof(t *testing.T) {
+	d := newDeny()
+	d.nodes["node3"].report.SeenAt = d.now.Add(-161 * time.Second)
+	s := diagnosis.Summarize(d.input())
+	if len(s.Stale) != 1 || s.Stale[0] != "node3" {
+		t.Errorf("stale are %v", s.Stale)
+	}
+}
+
+// TestNotPermittedAtOnce: what cannot be proven is not waited for.
+func TestNotPermittedAtOnce(t *testing.T) {
+	d := newDeny().elsewhere("db-1", "store")
+	d.path.Undisclosed = []string{"store"}
+	d.pods["db-1"].facts.StartedAt = d.now
+	if p := d.judge(); p.State != unknown || p.Reason != v1alpha1.ReasonControlNotPermitted {
+		t.Errorf("got %s %s", p.State, p.Reason)
 	}
 }
