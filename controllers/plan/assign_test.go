@@ -264,6 +264,14 @@ func TestSizeEstimate(t *testing.T) {
 	in.addCheck("dns", dnsOf("kubernetes.default"), "")
 	c := in.addCheck("http", in.addService("web", true, 90), "")
 	c.Spec.Paths[0].HTTP = &v1alpha1.HTTPLayer{Path: "/?" + strings.Repeat("<&>", 50)}
+	in.Settings.Level = v1alpha1.LevelFull
+	in.Cluster.Pods = map[types.UID]*Pod{}
+	for i := range 60 {
+		in.addPod("shop", fmt.Sprint("web-", i), "web", 0).Sandboxed = i%9 == 0
+	}
+	udp := toPods("web", 53)
+	udp.Pods.Protocol = v1alpha1.ProtocolUDP
+	in.addPath("shop", "pods", fromPods("web"), udp, v1alpha1.ExpectDeny)
 	v := newView(in.Cluster, in.Now)
 	var resolved []*Resolved
 	for _, c := range in.Checks {

@@ -90,7 +90,7 @@ func protocolOf(to *v1alpha1.Target) v1alpha1.Protocol {
 // notPermitted holds a path of a tenant against what a tenant may do: probe
 // from its own pods, and let probers in from outside at its own pods.
 func notPermitted(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, s Settings) *idle {
-	message := ""
+	var message string
 	switch {
 	case p.From.Nodes != nil:
 		message = fmt.Sprintf("from.nodes may be used only in Netladder's own namespace; use from.pods, or create this check in namespace %s", s.Namespace)
@@ -125,7 +125,7 @@ func needsFull(p *v1alpha1.Path, s Settings) *idle {
 	if s.Level == v1alpha1.LevelFull {
 		return nil
 	}
-	what := ""
+	var what string
 	switch {
 	case p.From.Pods != nil:
 		what = "from.pods"
