@@ -188,21 +188,22 @@ func TestProofsAreDirtyWithWhatTheyRead(t *testing.T) {
 		to     func(in Input) v1alpha1.Target
 		change func(in Input, e *Engine)
 		want   []string
+		checks int
 	}{
 		{"the echo pod that a wire leads to", func(Input) v1alpha1.Target { return toPods("db", 1) },
-			func(in Input, e *Engine) { e.SetNode(withEcho(in.Cluster.Nodes["node-00001"], "new")) }, []string{"node-00000", "node-00001"}},
+			func(in Input, e *Engine) { e.SetNode(withEcho(in.Cluster.Nodes["node-00001"], "new")) }, []string{"node-00000", "node-00001"}, 0},
 		{"the prober beside a listener behind a Service", func(in Input) v1alpha1.Target {
 			return in.addBehind("shop", "db", false, in.Cluster.Pods["shop-api"].IPs[0])
-		}, func(in Input, e *Engine) { n := *in.Cluster.Nodes["node-00002"]; n.Prober = false; e.SetNode(&n) }, []string{"node-00002"}},
+		}, func(in Input, e *Engine) { n := *in.Cluster.Nodes["node-00002"]; n.Prober = false; e.SetNode(&n) }, []string{"node-00002"}, 1},
 		{"an endpoint behind a cluster IP", func(in Input) v1alpha1.Target {
 			return in.addBehind("shop", "db", false, in.Cluster.Pods["shop-api"].IPs[0])
 		}, func(in Input, e *Engine) {
 			in.addBehind("shop", "db", false, in.Cluster.Pods["shop-db"].IPs[0])
 			e.SetService(in.Cluster.Services[types.NamespacedName{Namespace: "shop", Name: "db"}])
-		}, []string{"node-00000", "node-00001", "node-00002"}},
+		}, []string{"node-00000", "node-00001", "node-00002"}, 1},
 		{"the pod of an endpoint goes", func(in Input) v1alpha1.Target {
 			return in.addBehind("shop", "db", false, in.Cluster.Pods["shop-api"].IPs[0])
-		}, func(_ Input, e *Engine) { e.DeletePod("shop-api") }, []string{"node-00000", "node-00001", "node-00002"}},
+		}, func(_ Input, e *Engine) { e.DeletePod("shop-api") }, []string{"node-00000", "node-00001", "node-00002"}, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			in := denyFixture()
@@ -215,8 +216,8 @@ func TestProofsAreDirtyWithWhatTheyRead(t *testing.T) {
 			}
 			tc.change(in, e)
 			d := e.TakeDirty()
-			if !slices.Equal(d.Nodes, tc.want) {
-				t.Errorf("dirty %v, want %v", d.Nodes, tc.want)
+			if !slices.Equal(d.Nodes, tc.want) || len(d.Checks) != tc.checks {
+				t.Errorf("dirty %v and %v, want %v and %d checks", d.Nodes, d.Checks, tc.want, tc.checks)
 			}
 			for name, a := range before {
 				now, ok := e.Assign(name, nil)

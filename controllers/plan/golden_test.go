@@ -22,12 +22,15 @@ var update = flag.Bool("update", false, "write out.yaml of every golden test ane
 
 // goldenIn is a cluster as a person writes it.
 type goldenIn struct {
-	Now       time.Time                    `json:"now"`
-	SizeLimit int                          `json:"sizeLimit"`
-	Nodes     []goldenNode                 `json:"nodes"`
-	Services  []goldenService              `json:"services"`
-	Checks    []v1alpha1.ConnectivityCheck `json:"checks"`
-	Previous  []v1alpha1.ProbeAssignment   `json:"previous"`
+	Now        time.Time                    `json:"now"`
+	SizeLimit  int                          `json:"sizeLimit"`
+	Nodes      []goldenNode                 `json:"nodes"`
+	Level      v1alpha1.Level               `json:"level"`
+	Services   []goldenService              `json:"services"`
+	Pods       []Pod                        `json:"pods"`
+	Namespaces []Namespace                  `json:"namespaces"`
+	Checks     []v1alpha1.ConnectivityCheck `json:"checks"`
+	Previous   []v1alpha1.ProbeAssignment   `json:"previous"`
 }
 
 type goldenNode struct {
@@ -36,6 +39,7 @@ type goldenNode struct {
 	NoProber bool              `json:"noProber"`
 	EchoUID  types.UID         `json:"echoUID"`
 	EchoIPs  []netip.Addr      `json:"echoIPs"`
+	IPs      []netip.Addr      `json:"ips"`
 }
 
 type goldenService struct {
@@ -53,13 +57,15 @@ type goldenOut struct {
 }
 
 type goldenPath struct {
-	Path     string             `json:"path"`
-	Accepted bool               `json:"accepted"`
-	Reason   string             `json:"reason,omitempty"`
-	Message  string             `json:"message,omitempty"`
-	Groups   []string           `json:"groups,omitempty"`
-	Sources  []string           `json:"sources,omitempty"`
-	Coverage *v1alpha1.Coverage `json:"coverage,omitempty"`
+	Path        string             `json:"path"`
+	Accepted    bool               `json:"accepted"`
+	Reason      string             `json:"reason,omitempty"`
+	Message     string             `json:"message,omitempty"`
+	Groups      []string           `json:"groups,omitempty"`
+	Sources     []string           `json:"sources,omitempty"`
+	Proofs      []string           `json:"proofs,omitempty"`
+	Undisclosed []string           `json:"undisclosed,omitempty"`
+	Coverage    *v1alpha1.Coverage `json:"coverage,omitempty"`
 }
 
 type goldenAssignment struct {
@@ -117,6 +123,10 @@ func goldenRun(t *testing.T, path string) goldenOut {
 			for _, g := range p.Groups {
 				row.Groups, row.Sources = append(row.Groups, g.Key), g.Sources
 			}
+			for _, g := range p.Proofs {
+				row.Proofs = append(row.Proofs, g.Key)
+			}
+			row.Undisclosed = p.Undisclosed
 			out.Paths = append(out.Paths, row)
 		}
 	}
@@ -128,12 +138,15 @@ func goldenRun(t *testing.T, path string) goldenOut {
 
 func (g *goldenIn) input() Input {
 	in := Input{
-		Settings: Settings{Namespace: home, SizeLimit: g.SizeLimit}, Now: g.Now,
-		Cluster:  &Cluster{Nodes: map[string]*Node{}, Services: map[types.NamespacedName]*Service{}},
+		Settings: Settings{Namespace: home, SizeLimit: g.SizeLimit, Level: g.Level}, Now: g.Now,
+		Cluster: &Cluster{
+			Nodes: map[string]*Node{}, Services: map[types.NamespacedName]*Service{},
+			Pods: map[types.UID]*Pod{}, Namespaces: map[string]*Namespace{},
+		},
 		Previous: map[string]*v1alpha1.ProbeAssignment{},
 	}
 	for _, n := range g.Nodes {
-		node := &Node{Name: n.Name, Labels: n.Labels, Prober: !n.NoProber}
+		node := &Node{Name: n.Name, Labels: n.Labels, Prober: !n.NoProber, IPs: n.IPs}
 		if n.EchoUID != "" {
 			node.Echo = &Echo{UID: n.EchoUID, IPs: n.EchoIPs}
 		}
@@ -143,6 +156,12 @@ func (g *goldenIn) input() Input {
 		key := types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
 		in.Cluster.Services[key] = &Service{Key: key, ClusterIPs: s.ClusterIPs,
 			Headless: s.Headless, ExternalName: s.ExternalName, Ports: s.Ports}
+	}
+	for i := range g.Pods {
+		in.Cluster.Pods[g.Pods[i].UID] = &g.Pods[i]
+	}
+	for i := range g.Namespaces {
+		in.Cluster.Namespaces[g.Namespaces[i].Name] = &g.Namespaces[i]
 	}
 	for i := range g.Checks {
 		in.Checks = append(in.Checks, &g.Checks[i])

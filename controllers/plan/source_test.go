@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -65,13 +66,13 @@ type crowd struct {
 	engine *Engine
 }
 
-// newCrowd has 20 sources on node 0 and 100 targets.
-func newCrowd() *crowd {
+// newCrowd has 20 sources on node 0, and targets.
+func newCrowd(targets int) *crowd {
 	c := &crowd{in: full(2)}
 	for i := range 20 {
 		c.in.addPod("shop", fmt.Sprintf("web-%02d", i), "web", 0)
 	}
-	for i := range 100 {
+	for i := range targets {
 		c.in.addPod("shop", fmt.Sprintf("db-%03d", i), "db", 1)
 	}
 	c.check = c.in.addPath("shop", "check", fromPods("web"), toPods("db", 5432), "")
@@ -81,7 +82,7 @@ func newCrowd() *crowd {
 
 // Sources and targets rotate so that each source meets each target.
 func TestEachSourceMeetsEachTarget(t *testing.T) {
-	c := newCrowd()
+	c := newCrowd(100)
 	coverage := c.in.resolved(c.check).Coverage
 	if coverage.PossiblePairs != 2000 || coverage.AssignedPairs < 2 || coverage.AssignedPairs > 2*WindowSize || coverage.FullAfter == nil {
 		t.Fatalf("%+v", coverage)
@@ -103,19 +104,36 @@ func TestEachSourceMeetsEachTarget(t *testing.T) {
 	}
 }
 
+// whenUnmissed is when a pod is not a source, and would not be missed as one.
+func (c *crowd) whenUnmissed(t *testing.T, uid types.UID) time.Time {
+	t.Helper()
+	with, without := c.in, c.in
+	without.Cluster = &Cluster{Nodes: c.in.Cluster.Nodes, Namespaces: c.in.Cluster.Namespaces, Pods: maps.Clone(c.in.Cluster.Pods)}
+	delete(without.Cluster.Pods, uid)
+	for range 1000 {
+		with.Now = with.Now.Add(epochUnit)
+		without.Now = with.Now
+		a, b := with.assign("node-00000", nil), without.assign("node-00000", nil)
+		if slices.EqualFunc(a.Spec.Pods, b.Spec.Pods, func(x, y v1alpha1.AssignedPod) bool { return x.UID == y.UID }) {
+			return with.Now
+		}
+	}
+	t.Fatal("the pod is a source at all times")
+	return time.Time{}
+}
+
 // A source with a bad pair stays after its turn, with the target, and no longer
-// than it is bad; and its node hears of it when it goes.
+// than it is bad; and its node hears of it when it goes. All targets are in the
+// window, so that nothing else is kept.
 func TestBadSourcesStay(t *testing.T) {
-	c := newCrowd()
+	c := newCrowd(3)
 	e := c.engine
 	first, _ := e.Assign("node-00000", nil)
 	previous := written(first)
 	bad := first.Spec.Pairs(&first.Spec.Groups[0])[0]
 	source, target := bad.Source.UID, bad.Addr
 	previous.Status.NotPassing = append(failing(first.Spec.Groups[0], bad.Key), failing(first.Spec.Groups[0], "shop-web-99>10.0.0.1:1", "x>y", ">")...)
-	for e.view.now.Sub(c.in.Now) < 48*time.Hour {
-		e.Advance(e.NextAdvance())
-	}
+	e.Advance(c.whenUnmissed(t, types.UID(source)))
 	isRow := func(p v1alpha1.AssignedPod) bool { return p.UID == source }
 	next, _ := e.Assign("node-00000", nil)
 	if slices.ContainsFunc(next.Spec.Pods, isRow) {
