@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/netladder/netladder/api/v1alpha1"
-	"github.com/netladder/netladder/prober/netns"
 	"github.com/netladder/netladder/prober/probe"
 )
 
@@ -171,5 +170,4 @@ func TestPodsOfAnAssignment(t *testing.T) {
 	if len(got) != 2 || got[0].UID != "a" || len(got[0].IPs) != 2 || !got[0].IPs[1].Is4() || !got[1].Sandboxed {
 		t.Errorf("pods %+v", got)
 	}
-	var _ []netns.Pod = got
 }
