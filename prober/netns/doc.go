@@ -13,8 +13,8 @@
 // processes of other users, and CAP_SYS_ADMIN enters a namespace. The third of
 // level Full, CAP_NET_RAW, is for what probes send from there: pings and
 // half-open handshakes. No process is traced, stopped or written to. Uid 0
-without CAP_DAC_OVERRIDE reads what everybody may read: a resolv.conf that the
-pod hides from others stays hidden.
+// without CAP_DAC_OVERRIDE reads what everybody may read: a resolv.conf that the
+// pod hides from others stays hidden.
 //
 // # Which namespace is the pod's
 //
