@@ -110,6 +110,15 @@ func TestDenyPath(t *testing.T) {
 		"source silent": {func(d *denySim) { d.nodes["node1"].report.SeenAt = d.now.Add(-161 * time.Second) },
 			want{unknown, v1alpha1.ReasonProberNotReady, counts(0, 2, 0, 0, 2)}},
 		"not attempted": {func(d *denySim) { d.pair("web-0", "db-0", result{state: pending}) }, want{pending, "Pending", counts(1, 3, 0, 0, 0)}},
+		"not attempted, and nothing listens": {func(d *denySim) {
+			d.pair("web-0", "db-0", result{state: pending})
+			d.listener("db-0", failingAs(v1alpha1.VerdictNotListening)).listener("db-1", failingAs(v1alpha1.VerdictNotListening))
+		}, want{unknown, notListening, counts(1, 0, 0, 0, 3)}},
+		"now and then open, and cut": {func(d *denySim) {
+			d.pair("web-0", "db-0", result{state: degraded}).open("web-0", "db-1")
+			st := &d.nodes["node1"].report.Assignment.Status
+			st.NotPassing, st.Cut = st.NotPassing[:1], 1
+		}, want{failing, "", counts(0, 2, 0, 1, 1)}},
 		"now and then open": {func(d *denySim) { d.pair("web-0", "db-0", result{state: degraded, verdict: v1alpha1.VerdictConnected}) },
 			want{degraded, "", counts(0, 3, 1, 0, 0)}},
 		"now and then open, not proven": {func(d *denySim) {

@@ -5,6 +5,7 @@ package diagnosis_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -301,5 +302,16 @@ func TestNotPermittedAtOnce(t *testing.T) {
 	d.pods["db-1"].facts.StartedAt = d.now
 	if p := d.judge(); p.State != unknown || p.Reason != v1alpha1.ReasonControlNotPermitted {
 		t.Errorf("got %s %s", p.State, p.Reason)
+	}
+}
+
+// TestReasonsInOrder: what a reason is about is named in order, whatever the
+// order of the report.
+func TestReasonsInOrder(t *testing.T) {
+	d := newDeny().open("web-0", "db-0").open("web-0", "db-1")
+	d.pods["db-0"].facts.Terminating, d.pods["db-1"].facts.Terminating = true, true
+	slices.Reverse(d.nodes["node1"].report.Assignment.Status.NotPassing)
+	if p := d.judge(); !strings.Contains(p.Message, "2 TargetReplaced (db-0:5432, db-1:5432)") {
+		t.Errorf("got %s", p.Message)
 	}
 }
