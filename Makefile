@@ -9,8 +9,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMG ?= ghcr.io/netladder/netladder:dev
 PLATFORM ?= linux/amd64
 NODES ?= 3
-# Packages with machine-readable duties of their own, so not run by `make test`.
-MODULES := . hack/lab hack/image
+# The Go modules of our own code, which `make verify` looks at.
+MODULES := . hack/lab hack/lab/components/podtool hack/lab/components/policyagent hack/image
 
 BIN := $(CURDIR)/bin
 LAB := $(BIN)/lab
@@ -57,6 +57,8 @@ generate: $(BIN)/controller-gen $(BIN)/crd-ref-docs ## Regenerate CRDs, RBAC, de
 test: deps assets ## Everything that needs no cluster: pure tests, a real API server, real network namespaces.
 	KUBEBUILDER_ASSETS="$$($(LAB) assets)" go test -timeout 15m ./...
 	cd hack/lab && go test ./...
+	cd hack/lab/components/podtool && go test ./...
+	cd hack/lab/components/policyagent && go test ./...
 	cd hack/image && go test ./...
 
 .PHONY: verify
