@@ -36,7 +36,6 @@ func TestKinds(t *testing.T) {
 	}{
 		{"pods", false, fromPods("web"), toPods("db", 1), nil, "TCPHalfOpen", "Pods"},
 		{"pods from probers", false, fromProbers(), toPods("db", 1), nil, "TCPHalfOpen", ""},
-		{"pods at level Restricted", true, fromProbers(), toPods("db", 1), nil, "TCP", ""},
 		{"pods by a full handshake", false, fromPods("web"), toPods("db", 1), handshake("Full"), "TCP", "Pods"},
 		{"pods by half of one", false, fromNodes(), toPods("db", 1), handshake("HalfOpen"), "TCPHalfOpen", "Host"},
 		{"pods by HTTP", false, fromPods("web"), toPods("db", 1), http, "HTTP", "Pods"},

@@ -131,10 +131,10 @@ func needsFull(p *v1alpha1.Path, s Settings) *idle {
 		what = "from.pods"
 	case p.From.Nodes != nil:
 		what = "from.nodes"
+	case p.To.Pods != nil: // the controller knows no pods then
+		what = "to.pods"
 	case p.Expect == v1alpha1.ExpectDeny:
 		what = "expect Deny"
-	case p.TCP != nil && p.TCP.Handshake == v1alpha1.HandshakeHalfOpen:
-		what = "tcp.handshake HalfOpen"
 	default:
 		return nil
 	}

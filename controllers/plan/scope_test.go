@@ -71,12 +71,8 @@ func TestRefusedPaths(t *testing.T) {
 			reason: "Unsupported", message: "--level=Full"},
 		{name: "Deny at level Restricted", namespace: home, from: fromProbers(), to: toNodes(0), expect: "Deny", change: restricted,
 			reason: "Unsupported", message: "expect Deny needs probers of level Full"},
-		{name: "half-open at level Restricted", namespace: "shop", from: fromProbers(), to: toPods("db", 1),
-			change: func(in *Input, c *v1alpha1.ConnectivityCheck) {
-				restricted(in, c)
-				c.Spec.Paths[0].TCP = &v1alpha1.TCPLayer{Handshake: v1alpha1.HandshakeHalfOpen}
-			}, reason: "Unsupported", message: "tcp.handshake HalfOpen"},
-		{name: "probers to pods at level Restricted", namespace: "shop", from: fromProbers(), to: toPods("db", 1), change: restricted},
+		{name: "probers to pods at level Restricted", namespace: "shop", from: fromProbers(), to: toPods("db", 1), change: restricted,
+			reason: "Unsupported", message: "to.pods needs probers of level Full"},
 		{name: "Deny to a mesh", namespace: home, from: fromProbers(), to: meshOf("Any"), expect: "Deny", reason: "Unsupported", message: "set expect to Allow"},
 		{name: "a mesh from pods", namespace: home, from: fromPods(""), to: meshOf("Any"), reason: "Unsupported", message: "aim at to.pods"},
 		{name: "DNS from nodes", namespace: home, from: fromNodes(), to: dnsOf("a"), reason: "Unsupported", message: "from.probers or from.pods"},
