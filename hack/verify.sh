@@ -23,6 +23,7 @@ fi
 
 step "manifests render"
 bin/kustomize build config/default >/dev/null
+bin/kustomize build config/full >/dev/null
 bin/kustomize build config/samples >/dev/null
 
 for module in "$@"; do
