@@ -53,8 +53,8 @@ const (
 	ReasonNoTargets = "NoTargets"
 	// ReasonServiceNotFound: the Service of to.service does not exist.
 	ReasonServiceNotFound = "ServiceNotFound"
-	// ReasonPortNotFound: the Service has no such port, or no selected pod has
-	// a container port of that name.
+	// ReasonPortNotFound: the Service has no such port or no nodePort for it, or
+	// no selected pod has a container port of that name.
 	ReasonPortNotFound = "PortNotFound"
 	// ReasonNoEndpoints: the Service has had no ready endpoints for longer
 	// than the grace period.
@@ -64,8 +64,8 @@ const (
 	// ReasonAssignmentTooLarge: a node's assignment is at its size limit, so
 	// this path is not assigned there.
 	ReasonAssignmentTooLarge = "AssignmentTooLarge"
-	// ReasonUnsupportedService: the Service has a type that cannot be probed,
-	// such as ExternalName.
+	// ReasonUnsupportedService: the Service has a type that does not go with
+	// to.service.via, such as ExternalName with NodePort.
 	ReasonUnsupportedService = "UnsupportedService"
 
 	// ReasonNodeNotReady: the source's or the target's node is not Ready.

@@ -96,11 +96,12 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.http) || has(self.to.service) || has(self.to.pods) || has(self.to.host)",message="http needs to.service, to.pods or to.host: remove http, or aim this path at one of them",fieldPath=".http"
 // +kubebuilder:validation:XValidation:rule="!has(self.http) || !has(self.expect) || self.expect != 'Deny'",message="http cannot be combined with expect Deny, which is about the connection itself: remove http",fieldPath=".http"
-// +kubebuilder:validation:XValidation:rule="!has(self.http) || !((has(self.to.pods) && has(self.to.pods.protocol) && self.to.pods.protocol != 'TCP') || (has(self.to.host) && has(self.to.host.protocol) && self.to.host.protocol != 'TCP'))",message="http needs protocol TCP: remove http, or set protocol to TCP",fieldPath=".http"
+// +kubebuilder:validation:XValidation:rule="!has(self.http) || !((has(self.to.pods) && has(self.to.pods.protocol) && self.to.pods.protocol != 'TCP') || (has(self.to.host) && has(self.to.host.protocol) && self.to.host.protocol != 'TCP') || (has(self.to.service) && has(self.to.service.protocol) && self.to.service.protocol != 'TCP'))",message="http needs protocol TCP: remove http, or set protocol to TCP",fieldPath=".http"
 // +kubebuilder:validation:XValidation:rule="!has(self.expect) || self.expect != 'Deny' || !(has(self.to.mesh) || has(self.to.dns))",message="expect Deny needs to.pods, to.service, to.host, to.nodes or to.apiServer: aim this path at one of them, or set expect to Allow",fieldPath=".expect"
+// +kubebuilder:validation:XValidation:rule="!has(self.expect) || self.expect != 'Deny' || !has(self.from.nodes) || has(self.to.pods) || has(self.to.mesh) || has(self.to.dns)",message="expect Deny from.nodes needs to.pods, because for any other target the control would start where the probe does: use from.pods or from.probers",fieldPath=".from"
 // +kubebuilder:validation:XValidation:rule="!has(self.to.mesh) || has(self.from.probers)",message="to.mesh needs from.probers, because it is about the pod network of the nodes: set from.probers, or aim at to.pods",fieldPath=".from"
 // +kubebuilder:validation:XValidation:rule="!has(self.to.dns) || !has(self.from.nodes)",message="to.dns needs from.probers or from.pods, which have the resolv.conf of a pod: set one of them",fieldPath=".from"
-// +kubebuilder:validation:XValidation:rule="!has(self.tcp) || (has(self.to.pods) && (!has(self.to.pods.protocol) || self.to.pods.protocol == 'TCP'))",message="tcp needs to.pods with protocol TCP, the only target with a choice of handshake: remove tcp",fieldPath=".tcp"
+// +kubebuilder:validation:XValidation:rule="!has(self.tcp) || (has(self.to.pods) && (!has(self.to.pods.protocol) || self.to.pods.protocol == 'TCP')) || (has(self.to.service) && has(self.to.service.via) && self.to.service.via == 'Endpoints' && (!has(self.to.service.protocol) || self.to.service.protocol == 'TCP'))",message="tcp needs to.pods, or to.service with via Endpoints, and protocol TCP, the only targets with a choice of handshake: remove tcp",fieldPath=".tcp"
 // +kubebuilder:validation:XValidation:rule="!has(self.tcp) || !has(self.http)",message="http needs a full handshake: remove tcp",fieldPath=".tcp"
 type Path struct {
 	// name of the path, unique within its check: a DNS label.
@@ -217,8 +218,7 @@ type Target struct {
 	// +optional
 	Mesh *MeshTarget `json:"mesh,omitempty"`
 
-	// service: a Service by its cluster IPs; a headless Service by its
-	// endpoints one by one.
+	// service: a port of a Service, by its cluster IPs or any other way in.
 	// +optional
 	Service *ServiceTarget `json:"service,omitempty"`
 
@@ -377,7 +377,29 @@ type MeshTarget struct {
 	Protocols []MeshProtocol `json:"protocols,omitempty"`
 }
 
-// ServiceTarget is one TCP port of a Service.
+// ServiceVia is a way into a Service.
+// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer;Endpoints
+type ServiceVia string
+
+// The ways into a Service.
+const (
+	// ViaClusterIP is each cluster IP.
+	ViaClusterIP ServiceVia = "ClusterIP"
+	// ViaNodePort is the nodePort on the InternalIPs of each node, the source's
+	// own among them. With externalTrafficPolicy Local other nodes than those
+	// with a ready endpoint drop what comes in by design: they are no targets.
+	ViaNodePort ServiceVia = "NodePort"
+	// ViaLoadBalancer is each IP in status.loadBalancer.ingress; where there is
+	// none, the first of the hostnames there. An IP with ipMode VIP is mostly
+	// answered by the source's own node and never sees the load balancer; one
+	// with ipMode Proxy goes through it.
+	ViaLoadBalancer ServiceVia = "LoadBalancer"
+	// ViaEndpoints is each endpoint by its own address, without the Service.
+	ViaEndpoints ServiceVia = "Endpoints"
+)
+
+// ServiceTarget is one port of a Service. One of type ExternalName is the name
+// that it stands for, resolved by the source's resolv.conf.
 type ServiceTarget struct {
 	// name of the Service.
 	// +required
@@ -399,6 +421,15 @@ type ServiceTarget struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 65535 : self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && !self.matches('^[0-9]+$')",message="service.port must be a port number from 1 to 65535, for example 8080 without quotes, or the name of a port of the Service, for example http"
 	Port intstr.IntOrString `json:"port"`
+
+	// protocol of the port; absent means TCP.
+	// +optional
+	Protocol Protocol `json:"protocol,omitempty"`
+
+	// via: the way in. Absent means the cluster IPs; for a headless Service its
+	// endpoints one by one, for one of type ExternalName the name.
+	// +optional
+	Via ServiceVia `json:"via,omitempty"`
 }
 
 // DNSTransport is the transport of a DNS query.

@@ -610,6 +610,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: port
       type:
         namedType: io.k8s.apimachinery.pkg.util.intstr.IntOrString
+    - name: protocol
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Protocol
+    - name: via
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.ServiceVia
+- name: com.github.netladder.netladder.api.v1alpha1.ServiceVia
+  scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Severity
   scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Source

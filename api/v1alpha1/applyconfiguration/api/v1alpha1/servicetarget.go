@@ -6,13 +6,15 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/netladder/netladder/api/v1alpha1"
 	intstr "k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // ServiceTargetApplyConfiguration represents a declarative configuration of the ServiceTarget type for use
 // with apply.
 //
-// ServiceTarget is one TCP port of a Service.
+// ServiceTarget is one port of a Service. One of type ExternalName is the name
+// that it stands for, resolved by the source's resolv.conf.
 type ServiceTargetApplyConfiguration struct {
 	// name of the Service.
 	Name *string `json:"name,omitempty"`
@@ -20,6 +22,11 @@ type ServiceTargetApplyConfiguration struct {
 	Namespace *string `json:"namespace,omitempty"`
 	// port of the Service, by number or by name.
 	Port *intstr.IntOrString `json:"port,omitempty"`
+	// protocol of the port; absent means TCP.
+	Protocol *apiv1alpha1.Protocol `json:"protocol,omitempty"`
+	// via: the way in. Absent means the cluster IPs; for a headless Service its
+	// endpoints one by one, for one of type ExternalName the name.
+	Via *apiv1alpha1.ServiceVia `json:"via,omitempty"`
 }
 
 // ServiceTargetApplyConfiguration constructs a declarative configuration of the ServiceTarget type for use with
@@ -49,5 +56,21 @@ func (b *ServiceTargetApplyConfiguration) WithNamespace(value string) *ServiceTa
 // If called multiple times, the Port field is set to the value of the last call.
 func (b *ServiceTargetApplyConfiguration) WithPort(value intstr.IntOrString) *ServiceTargetApplyConfiguration {
 	b.Port = &value
+	return b
+}
+
+// WithProtocol sets the Protocol field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Protocol field is set to the value of the last call.
+func (b *ServiceTargetApplyConfiguration) WithProtocol(value apiv1alpha1.Protocol) *ServiceTargetApplyConfiguration {
+	b.Protocol = &value
+	return b
+}
+
+// WithVia sets the Via field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Via field is set to the value of the last call.
+func (b *ServiceTargetApplyConfiguration) WithVia(value apiv1alpha1.ServiceVia) *ServiceTargetApplyConfiguration {
+	b.Via = &value
 	return b
 }

@@ -22,8 +22,7 @@ type TargetApplyConfiguration struct {
 	Host *HostTargetApplyConfiguration `json:"host,omitempty"`
 	// mesh: Netladder's own echo pods, one on each node.
 	Mesh *MeshTargetApplyConfiguration `json:"mesh,omitempty"`
-	// service: a Service by its cluster IPs; a headless Service by its
-	// endpoints one by one.
+	// service: a port of a Service, by its cluster IPs or any other way in.
 	Service *ServiceTargetApplyConfiguration `json:"service,omitempty"`
 	// dns: a name, asked as a pod would ask it, by the source's resolv.conf.
 	DNS *DNSTargetApplyConfiguration `json:"dns,omitempty"`
