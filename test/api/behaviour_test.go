@@ -112,7 +112,7 @@ func TestAssignmentWithoutDefaults(t *testing.T) {
 // that is warned, and they are not stored.
 func TestUnknownFields(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"spec.paths[0].from.namespaces", "spec.retries", "spec.paths[1].to.ingress", "spec.paths[1].to.service.protocol"} {
+	for _, path := range []string{"spec.paths[0].from.namespaces", "spec.retries", "spec.paths[1].to.ingress", "spec.paths[1].to.service.endpoint"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			edit := set(path, map[string]any{})

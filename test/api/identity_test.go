@@ -137,6 +137,8 @@ func layerCases() []testCase {
 		refuse("tcp to the API server", api+".tcp", full, tcpTargetMessage),
 		elsewhere("tcp to pods by UDP", pods+".to.pods.protocol", "UDP", pods+".tcp", tcpTargetMessage),
 		refuse("Deny to a mesh", "spec.paths[0].expect", "Deny", denyTargetMessage),
+		elsewhere("Deny from nodes to nodes", "spec.paths[5].expect", "Deny", "spec.paths[5].from", denySourceMessage),
+		{name: "Deny from nodes to pods", mutate: set(pods+".from", map[string]any{"nodes": empty()})},
 		refuse("Deny to dns", "spec.paths[2].expect", "Deny", denyTargetMessage),
 		{name: "pods to a mesh", mutate: set("spec.paths[7].to", mesh), wantField: "spec.paths[7].from", wantError: meshSourceMessage},
 		{name: "nodes to dns", mutate: both(set("spec.paths[5].to", dns), set("spec.paths[5].expect", "Allow")), wantField: "spec.paths[5].from", wantError: dnsSourceMessage},

@@ -35,11 +35,19 @@ func kindsOfTargets() []kindOfTarget {
 	}
 	least := targets()
 	one := func(name string) map[string]any { return map[string]any{name: least[name]} }
+	service := func(via, protocol string) map[string]any {
+		return map[string]any{"service": map[string]any{"name": "a", "port": 80, "via": via, "protocol": protocol}}
+	}
 	return []kindOfTarget{
 		{name: "pods", to: one("pods"), from: everybody, deny: true, http: true, tcp: true},
 		{name: "pods by TCP", to: pods("TCP"), from: everybody, deny: true, http: true, tcp: true},
 		{name: "pods by UDP", to: pods("UDP"), from: everybody, deny: true, udp: true},
 		{name: "service", to: one("service"), from: everybody, deny: true, http: true},
+		{name: "service by UDP", to: service("ClusterIP", "UDP"), from: everybody, deny: true, udp: true},
+		{name: "service by its node ports", to: service("NodePort", "TCP"), from: everybody, deny: true, http: true},
+		{name: "service by its load balancer", to: service("LoadBalancer", "TCP"), from: everybody, deny: true, http: true},
+		{name: "service by its endpoints", to: service("Endpoints", "TCP"), from: everybody, deny: true, http: true, tcp: true},
+		{name: "endpoints by UDP", to: service("Endpoints", "UDP"), from: everybody, deny: true, udp: true},
 		{name: "host", to: one("host"), from: everybody, deny: true, http: true},
 		{name: "host by UDP", to: host("ip", "192.0.2.1", "UDP"), from: everybody, deny: true, udp: true},
 		{name: "hostname", to: host("hostname", "a.example.com", "TCP"), from: everybody, deny: true, http: true},
@@ -62,8 +70,10 @@ func (k kindOfTarget) refusals(from, expect, layer string) []string {
 	}
 	http, tcp := layer == "http" || layer == "both", layer == "tcp" || layer == "both"
 	_, mesh := k.to["mesh"]
+	_, pods := k.to["pods"]
 	allowed := slices.Contains(k.from, from)
 	say(expect == "Deny" && !k.deny, "expect", denyTargetMessage)
+	say(expect == "Deny" && k.deny && from == "nodes" && !pods, "from", denySourceMessage)
 	say(!allowed && mesh, "from", meshSourceMessage)
 	say(!allowed && !mesh, "from", dnsSourceMessage)
 	say(http && expect == "Deny", "http", httpDenyMessage)

@@ -82,10 +82,18 @@ func httpCases() []testCase {
 
 func serviceCases() []testCase {
 	const service, port = "spec.paths[1].to.service", "spec.paths[1].to.service.port"
-	return concat(ports(port, portMessage), labels(service+".name", serviceNameMessage), labels(service+".namespace", serviceNamespaceMessage),
+	return concat(ports(port, portMessage), oneOf(service+".via", "ClusterIP", "NodePort", "LoadBalancer", "Endpoints"),
+		oneOf(service+".protocol", "TCP", "UDP")[:1], labels(service+".name", serviceNameMessage), labels(service+".namespace", serviceNamespaceMessage),
 		[]testCase{
 			required(service + ".name"),
 			accept("service of the check's namespace", service+".namespace", nil),
+			accept("service by its first way in", service+".via", nil),
+			accept("service without a protocol", service+".protocol", nil),
+			refuse("service by SCTP", service+".protocol", "SCTP", `supported values: "TCP", "UDP"`),
+			{name: "service by UDP", mutate: both(set("spec.paths[1].http", nil), set(service+".protocol", "UDP"))},
+			elsewhere("http to a service by UDP", service+".protocol", "UDP", "spec.paths[1].http", httpProtocolMessage),
+			elsewhere("tcp to a cluster IP", "spec.paths[1].tcp", map[string]any{"handshake": "Full"}, "spec.paths[1].tcp", tcpTargetMessage),
+			{name: "tcp to endpoints", mutate: both(set("spec.paths[1].http", nil), set(service+".via", "Endpoints"), set("spec.paths[1].tcp", map[string]any{"handshake": "Full"}))},
 			refuse("service name with its namespace", service+".name", "inventory.commerce", serviceNameMessage),
 		})
 }
