@@ -5,6 +5,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +14,10 @@ import (
 	"github.com/netladder/netladder/prober"
 	"github.com/netladder/netladder/prober/probe"
 )
+
+// proberGCPercent: what a prober keeps is small, and an assignment that changes
+// every second would otherwise let garbage grow to as much again.
+const proberGCPercent = 40
 
 func proberCommand() *cobra.Command {
 	var (
@@ -30,6 +36,9 @@ func proberCommand() *cobra.Command {
 			}
 			opts.Log = logs.logger()
 			opts.Probes = probe.Kinds()
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(proberGCPercent)
+			}
 			return prober.Run(cmd.Context(), opts)
 		},
 	}

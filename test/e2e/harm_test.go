@@ -162,7 +162,7 @@ func deleteOldest(t *testing.T, ns string, l label) {
 }
 
 // held is what a prober has of its node.
-type held struct{ rss, descriptors, goroutines, namespaces float64 }
+type held struct{ rss, threads, descriptors, goroutines, namespaces float64 }
 
 func heldByProbers(t *testing.T) map[string]held {
 	t.Helper()
@@ -173,7 +173,7 @@ func heldByProbers(t *testing.T) map[string]held {
 	out := map[string]held{}
 	for node, pod := range pods {
 		out[node] = held{
-			rss: metric(t, pod, "process_resident_memory_bytes"), descriptors: metric(t, pod, "process_open_fds"),
+			rss: metric(t, pod, "process_resident_memory_bytes"), threads: metric(t, pod, "go_threads"), descriptors: metric(t, pod, "process_open_fds"),
 			goroutines: metric(t, pod, "go_goroutines"), namespaces: metric(t, pod, "netladder_prober_held_namespaces"),
 		}
 	}
