@@ -34,7 +34,7 @@ k -n netladder-system patch ccheck cluster-network --type=merge \
   -p '{"spec":{"interval":"2s","timeout":"500ms"}}'
 
 case $tier in
-  ci) args=(-run '^(TestOutOfTheBox|TestOverlayBroken|TestDNSBroken|TestProberKilledIsQuiet)$') timeout=20m ;;
+  ci) args=(-run '^(TestOutOfTheBox|TestUnknownPathsNameTheirObject|TestRefusedAtApply|TestOverlayBroken|TestDNSBroken|TestProberKilledIsQuiet)$') timeout=20m ;;
   full) args=(-skip '^TestDetection') timeout=80m ;;
   detection) args=(-run '^TestDetection') timeout=60m ;;
   *)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
@@ -124,6 +125,26 @@ func breakNetwork(t *testing.T, fault ...string) (heal func()) {
 func kubectl(t *testing.T, args ...string) string {
 	t.Helper()
 	return lab(t, append([]string{"kubectl"}, args...)...)
+}
+
+// create makes a check at the pace of the stories, for the rest of the test.
+func create(t *testing.T, namespace, name string, paths ...v1alpha1.Path) {
+	t.Helper()
+	check := &v1alpha1.ConnectivityCheck{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: v1alpha1.ConnectivityCheckSpec{
+			Interval: metav1.Duration{Duration: interval}, Timeout: &metav1.Duration{Duration: timeout},
+			FailureThreshold: failureThreshold, Paths: paths,
+		},
+	}
+	if err := kube.Create(t.Context(), check); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := kube.Delete(context.WithoutCancel(t.Context()), check); client.IgnoreNotFound(err) != nil {
+			t.Errorf("delete check %s/%s: %v", namespace, name, err)
+		}
+	})
 }
 
 // podsOf lists Netladder's pods of one component, by node.
