@@ -43,5 +43,7 @@ case $tier in
     ;;
 esac
 [[ -z ${RUN:-} ]] || args=(-run "$RUN")
+# hack/e2e-table.sh makes a table of these logs.
+log=$root/dist/e2e-$tier-$(git -C "$root" rev-parse --short HEAD)-$(date +%H%M%S).log
 KUBECONFIG=$("$lab" --name "$lab_name" kubeconfig) NETLADDER_LAB=$lab NETLADDER_LAB_NAME=$lab_name \
-  go test -C "$root" -tags e2e -count=1 -p 1 -v -timeout "$timeout" "${args[@]}" ./test/e2e
+  go test -C "$root" -tags e2e -count=1 -p 1 -v -timeout "$timeout" "${args[@]}" ./test/e2e | tee "$log"
