@@ -43,12 +43,30 @@ func (j *judge) nodeMask(name string, f *NodeFacts) mask {
 	return mask{}
 }
 
+// reportTime is what a report takes from its prober to here, amply.
+const reportTime = 5 * time.Second
+
 // onlyUnheard is true if a node was not Ready because nobody could hear it: the
 // API server was away, and what runs on the node went on. Then nothing has to
 // settle once it is heard again.
 func (j *judge) onlyUnheard(f *NodeFacts) bool {
+	if j.in.APIAvailableSince.IsZero() {
+		return false
+	}
+	outage := j.in.APIAvailableSince.Add(-j.grace)
 	began := f.NotReadySince
-	if began.IsZero() || j.in.APIAvailableSince.IsZero() || began.Before(j.in.APIAvailableSince.Add(-j.grace)) {
+	switch {
+	case began.IsZero():
+		// It was over before anybody could look. Pods that are older than the
+		// grace before did not start anew with the node, but it may have been
+		// cut off: what is bad only from then has two rounds to become good.
+		settled := f.ReadySince.Add(2*j.in.Check.Spec.Interval.Duration + reportTime)
+		if f.ReadySince.Before(outage) || j.in.Now.Before(settled) {
+			j.wakeAt(settled)
+			return false
+		}
+		began = f.ReadySince.Add(-j.grace)
+	case began.Before(outage):
 		return false
 	}
 	wentOn := func(p *PodFacts) bool { return p != nil && p.StartedAt.Before(began) }

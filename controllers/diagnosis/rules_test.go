@@ -194,6 +194,24 @@ func TestMeshPath(t *testing.T) {
 			f := s.nodes["node2"].facts
 			f.NotReadySince, f.ReadySince = s.now.Add(-time.Minute), s.now.Add(-5*time.Second)
 		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was away in an outage, unseen, and settled": {masked(func(s *sim) {
+			s.since = s.now.Add(-27 * time.Second)
+			s.nodes["node2"].facts.ReadySince = s.now.Add(-26 * time.Second)
+		}), want{failing, "", counts(0, 5, 0, 1, 0)}},
+		"target node was away in an outage, unseen, and may settle": {masked(func(s *sim) {
+			s.since = s.now.Add(-20 * time.Second)
+			s.nodes["node2"].facts.ReadySince = s.now.Add(-2 * time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was away in an outage, unseen, and started anew": {masked(func(s *sim) {
+			s.since = s.now.Add(-27 * time.Second)
+			f := s.nodes["node2"].facts
+			f.ReadySince = s.now.Add(-26 * time.Second)
+			f.Echo.StartedAt = s.now.Add(-31 * time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was away before the outage": {masked(func(s *sim) {
+			s.since = s.now.Add(2 * time.Second)
+			s.nodes["node2"].facts.ReadySince = s.now.Add(-29 * time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
 		"source prober was unheard in an outage and went on": {masked(func(s *sim) {
 			s.since = s.now.Add(-20 * time.Second)
 			f := s.nodes["node1"].facts

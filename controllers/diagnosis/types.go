@@ -74,7 +74,7 @@ type NodeFacts struct {
 	// ReadySince is when the node last became Ready; zero if it is not.
 	ReadySince time.Time
 	// NotReadySince is when the node last stopped being Ready, as far as
-	// known; zero if never.
+	// known; zero if never, or if nobody saw it.
 	NotReadySince time.Time
 	// Gone is true when the Node object is deleted or being deleted.
 	Gone bool
