@@ -113,13 +113,20 @@ func (w *world) setService(key types.NamespacedName, s *plan.Service) {
 	w.engine.SetService(s)
 }
 
-// advance brings the plan to the present and says when it has to be done
-// again; zero if never.
-func (w *world) advance() (touched, time.Time) {
+// advance brings the plan to the present.
+func (w *world) advance() touched {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.engine.Advance(w.clock.Now())
-	return w.takeDirty(), w.engine.NextAdvance()
+	return w.takeDirty()
+}
+
+// nextAdvance is when that has to be done again; zero if never, as far as is
+// known now.
+func (w *world) nextAdvance() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.engine.NextAdvance()
 }
 
 // takeDirty is what the engine touched, and these checks.
