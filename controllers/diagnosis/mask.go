@@ -47,13 +47,10 @@ func (j *judge) nodeMask(name string, f *NodeFacts) mask {
 const reportTime = 5 * time.Second
 
 // onlyUnheard is true if a node was not Ready because nobody could hear it: the
-// API server was away, and what runs on the node went on. Then nothing has to
-// settle once it is heard again.
+// API server was away just then, and what runs on the node went on. Then nothing
+// has to settle once it is heard again. A node that is away at another time was
+// cut off, even if its pods never stopped.
 func (j *judge) onlyUnheard(f *NodeFacts) bool {
-	if j.in.APIAvailableSince.IsZero() {
-		return false
-	}
-	outage := j.in.APIAvailableSince.Add(-j.grace)
 	began := f.NotReadySince
 	switch {
 	case began.IsZero():
@@ -61,16 +58,26 @@ func (j *judge) onlyUnheard(f *NodeFacts) bool {
 		// grace before did not start anew with the node, but it may have been
 		// cut off: what is bad only from then has two rounds to become good.
 		settled := f.ReadySince.Add(2*j.in.Check.Spec.Interval.Duration + reportTime)
-		if f.ReadySince.Before(outage) || j.in.Now.Before(settled) {
+		if !j.inOutage(f.ReadySince) {
+			return false
+		}
+		if j.in.Now.Before(settled) {
 			j.wakeAt(settled)
 			return false
 		}
 		began = f.ReadySince.Add(-j.grace)
-	case began.Before(outage):
+	case !j.inOutage(began):
 		return false
 	}
 	wentOn := func(p *PodFacts) bool { return p != nil && p.StartedAt.Before(began) }
 	return wentOn(f.Prober) && wentOn(f.Echo)
+}
+
+// inOutage is true for a time that is no further than the grace from the end of
+// the last outage of the API server: what was noted then may be due to that.
+func (j *judge) inOutage(t time.Time) bool {
+	end := j.in.APIAvailableSince
+	return !end.IsZero() && !t.Before(end.Add(-j.grace)) && !t.After(end.Add(j.grace))
 }
 
 // sourceMask excuses the bad results of a whole source.

@@ -208,6 +208,28 @@ func TestMeshPath(t *testing.T) {
 			f.ReadySince = s.now.Add(-26 * time.Second)
 			f.Echo.StartedAt = s.now.Add(-31 * time.Second)
 		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was away days after an outage, and its pods went on": {masked(func(s *sim) {
+			s.since = s.now.Add(-72 * time.Hour)
+			f := s.nodes["node2"].facts
+			f.NotReadySince, f.ReadySince = s.now.Add(-time.Minute), s.now.Add(-5*time.Second)
+			f.Prober.StartedAt, f.Echo.StartedAt = s.now.Add(-80*time.Hour), s.now.Add(-80*time.Hour)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was away days after an outage, unseen, and its pods went on": {masked(func(s *sim) {
+			s.since = s.now.Add(-72 * time.Hour)
+			f := s.nodes["node2"].facts
+			f.ReadySince = s.now.Add(-28 * time.Second)
+			f.Prober.StartedAt, f.Echo.StartedAt = s.now.Add(-80*time.Hour), s.now.Add(-80*time.Hour)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"source node was away days after an outage, and its pods went on": {masked(func(s *sim) {
+			s.since = s.now.Add(-72 * time.Hour)
+			f := s.nodes["node1"].facts
+			f.NotReadySince, f.ReadySince = s.now.Add(-time.Minute), s.now.Add(-5*time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node is noted as away shortly after the outage and went on": {masked(func(s *sim) {
+			s.since = s.now.Add(-20 * time.Second)
+			f := s.nodes["node2"].facts
+			f.NotReadySince, f.ReadySince = s.now.Add(-10*time.Second), s.now.Add(-time.Second)
+		}), want{failing, "", counts(0, 5, 0, 1, 0)}},
 		"target node was away before the outage": {masked(func(s *sim) {
 			s.since = s.now.Add(2 * time.Second)
 			s.nodes["node2"].facts.ReadySince = s.now.Add(-29 * time.Second)
