@@ -80,7 +80,21 @@ func (j *judge) inOutage(t time.Time) bool {
 	return !end.IsZero() && !t.Before(end.Add(-j.grace)) && !t.After(end.Add(j.grace))
 }
 
-// sourceMask excuses the bad results of a whole source.
+// heard is true if the node's present prober has told something since the API
+// server was last found again, and is not silent now. Then it runs and reaches
+// the API server, whatever is said of its pod and its node.
+func (j *judge) heard(name string, f *NodeFacts) bool {
+	r := j.in.Reports[name]
+	if r == nil || r.Assignment == nil || f.Prober == nil || f.Prober.Terminating {
+		return false
+	}
+	return r.Assignment.Status.PodUID == f.Prober.UID && !r.HeardAt.IsZero() &&
+		!r.HeardAt.Before(j.in.APIAvailableSince) && !j.isStale(r)
+}
+
+// sourceMask excuses the bad results of a whole source. That its prober is not
+// Ready, or became so just now, excuses nothing once the prober is heard: it is
+// not Ready while it cannot report, and that is why what it then tells is new.
 func (j *judge) sourceMask(name string, f *NodeFacts, reporter string) mask {
 	if m := j.nodeMask(name, f); m.active() {
 		return m
@@ -90,13 +104,10 @@ func (j *judge) sourceMask(name string, f *NodeFacts, reporter string) mask {
 	switch {
 	case p == nil, p.Terminating:
 		return m
-	case !p.Ready:
+	case reporter != "" && reporter != p.UID, !p.Ready && !j.heard(name, f):
 		m.began = p.StartedAt
 		return m
-	case reporter != "" && reporter != p.UID:
-		m.began = p.StartedAt
-		return m
-	case j.recent(p.ReadySince) && !j.onlyUnheard(f):
+	case j.recent(p.StartedAt):
 		return mask{reason: v1alpha1.ReasonProberNotReady, node: name, began: p.StartedAt}
 	}
 	return mask{}

@@ -60,6 +60,9 @@ type Report struct {
 	// SeenAt is when the controller last saw status.heartbeat or
 	// status.podUID change; before any change, when it first saw the object.
 	SeenAt time.Time
+	// HeardAt is when the controller last saw them change; zero before any
+	// change: what was there when it first looked may be of any age.
+	HeardAt time.Time
 	// ChangedAt is when the controller last changed the pairs of the spec;
 	// before any change, when it first saw the object.
 	ChangedAt time.Time
