@@ -24,14 +24,16 @@ type mask struct {
 func (m mask) active() bool { return m.reason != "" }
 
 // nodeMask excuses what happens around a node that is away or was a moment
-// ago. Cordon is no fact here: it says nothing about the network.
+// ago. One that is said to be away since an outage of the API server, and whose
+// prober has been heard after it, is not: whoever judges nodes has yet to hear of
+// it. The prober of a node that is really away is silent. Cordon is no fact here: it says nothing about the network.
 func (j *judge) nodeMask(name string, f *NodeFacts) mask {
 	switch {
 	case f == nil:
 		return mask{reason: v1alpha1.ReasonNodeGone, node: name, down: true}
 	case f.Gone:
 		return mask{reason: v1alpha1.ReasonNodeGone, node: name, began: f.NotReadySince, down: true}
-	case !f.Ready:
+	case !f.Ready && (!j.onlyUnheard(f) || !j.heard(name, f)):
 		return mask{reason: v1alpha1.ReasonNodeNotReady, node: name, began: f.NotReadySince, down: true}
 	case j.recent(f.ReadySince) && !j.onlyUnheard(f):
 		began := f.NotReadySince
