@@ -226,7 +226,10 @@ func addControllers(mgr manager.Manager, o Options, w *world, m *metrics, c cloc
 	if err := errors.Join(mgr.Add(leading), mgr.Add(events)); err != nil {
 		return fmt.Errorf("adding runnables: %w", err)
 	}
-	observe := &observer{reader: reader, world: w, metrics: m, nodes: nodes, checks: checks, ticks: ticks}
+	// Not the client's reads, which wait for writes that are under way: one slow
+	// write must not stop the only worker that sees the cluster. What it misses
+	// by that is told to it once it is written.
+	observe := &observer{reader: mgr.GetCache(), world: w, metrics: m, nodes: nodes, checks: checks, ticks: ticks}
 	if err := observe.watch(mgr, ticks, builder.TypedControllerManagedBy[observation](mgr).
 		WithOptions(controllerOptions[observation](c, 1))); err != nil {
 		return err
