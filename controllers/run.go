@@ -195,12 +195,24 @@ func metricsOptions(o Options) metricsserver.Options {
 // report then, so nobody's silence counts from before.
 func watchErrors(w *world) toolscache.WatchErrorHandlerWithContext {
 	return func(ctx context.Context, r *toolscache.Reflector, err error) {
-		closed := errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
-		if !closed {
+		if !errors.Is(err, io.EOF) && !answered(err) {
 			w.apiUnavailable()
 		}
 		toolscache.DefaultWatchErrorHandler(ctx, r, err)
 	}
+}
+
+// answered is true if an error is the API server's answer to one request and
+// says nothing of others, as when a kind is forbidden: that may last, and must
+// not excuse silence for as long. What is wrong with the server itself, or with
+// a proxy before it, comes as an answer too.
+func answered(err error) bool {
+	status := apierrors.APIStatus(nil)
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError && code != http.StatusTooManyRequests
 }
 
 // addControllers wires the queues together.
