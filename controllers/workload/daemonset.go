@@ -44,7 +44,9 @@ func Prober(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 	// Lets every group open ping sockets, so that no capability is needed.
 	spec.SecurityContext.WithSysctls(
 		corev1ac.Sysctl().WithName("net.ipv4.ping_group_range").WithValue("0 2147483647"))
-	return daemonSet(s, v1alpha1.ProberName, ComponentProber, spec)
+	// Few at a time: every replaced pod is a blind spot for a while.
+	strategy := appsv1ac.RollingUpdateDaemonSet().WithMaxUnavailable(intstr.FromString("5%"))
+	return daemonSet(s, v1alpha1.ProberName, ComponentProber, spec, strategy)
 }
 
 // Echo is the DaemonSet of the echo pods. They hold no token: they only
@@ -67,10 +69,16 @@ func Echo(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 	spec := podSpec(s, container, 5).
 		WithServiceAccountName(v1alpha1.EchoName).
 		WithAutomountServiceAccountToken(false)
-	return daemonSet(s, v1alpha1.EchoName, ComponentEcho, spec)
+	// A node's echo pod is the only endpoint that the echo Service has there: it
+	// goes when its successor is Ready, and not before its image is pulled.
+	strategy := appsv1ac.RollingUpdateDaemonSet().
+		WithMaxUnavailable(intstr.FromInt32(0)).WithMaxSurge(intstr.FromString("5%"))
+	return daemonSet(s, v1alpha1.EchoName, ComponentEcho, spec, strategy)
 }
 
-func daemonSet(s Settings, name, component string, spec *corev1ac.PodSpecApplyConfiguration) *appsv1ac.DaemonSetApplyConfiguration {
+func daemonSet(
+	s Settings, name, component string, spec *corev1ac.PodSpecApplyConfiguration, strategy *appsv1ac.RollingUpdateDaemonSetApplyConfiguration,
+) *appsv1ac.DaemonSetApplyConfiguration {
 	labels := Labels(component)
 	return appsv1ac.DaemonSet(name, s.Namespace).
 		WithLabels(labels).
@@ -79,8 +87,7 @@ func daemonSet(s Settings, name, component string, spec *corev1ac.PodSpecApplyCo
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(labels)).
 			WithUpdateStrategy(appsv1ac.DaemonSetUpdateStrategy().
 				WithType("RollingUpdate").
-				// Few at a time: every replaced pod is a blind spot for a while.
-				WithRollingUpdate(appsv1ac.RollingUpdateDaemonSet().WithMaxUnavailable(intstr.FromString("5%")))).
+				WithRollingUpdate(strategy)).
 			WithTemplate(corev1ac.PodTemplateSpec().WithLabels(labels).WithSpec(spec)))
 }
 
