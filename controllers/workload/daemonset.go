@@ -120,8 +120,7 @@ func container(s Settings, component string, resources corev1.ResourceRequiremen
 		WithArgs(append([]string{component}, args...)...).
 		WithEnv(
 			fieldEnv("NODE_NAME", "spec.nodeName"),
-			fieldEnv("POD_UID", "metadata.uid"),
-			fieldEnv("POD_NAMESPACE", "metadata.namespace")).
+			fieldEnv("POD_UID", "metadata.uid")).
 		WithResources(corev1ac.ResourceRequirements().WithRequests(resources.Requests).WithLimits(resources.Limits)).
 		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
 		WithSecurityContext(corev1ac.SecurityContext().
