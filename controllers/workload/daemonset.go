@@ -57,15 +57,17 @@ func Echo(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 		"--pod-uid=$(POD_UID)",
 		"--bind-address=:"+strconv.Itoa(plan.EchoPort),
 		"--http-bind-address=:"+strconv.Itoa(EchoHTTPPort),
+		"--health-probe-bind-address=:"+strconv.Itoa(HealthPort),
 		"--metrics-bind-address=:"+strconv.Itoa(MetricsPort),
 	).
 		WithPorts(
 			port("metrics", MetricsPort, corev1.ProtocolTCP),
 			port("echo-tcp", plan.EchoPort, corev1.ProtocolTCP),
 			port("echo-udp", plan.EchoPort, corev1.ProtocolUDP),
-			port("http", EchoHTTPPort, corev1.ProtocolTCP)).
-		WithLivenessProbe(liveness("http")).
-		WithReadinessProbe(probe("/healthz", "http").WithPeriodSeconds(5).WithFailureThreshold(2))
+			port("http", EchoHTTPPort, corev1.ProtocolTCP),
+			port("health", HealthPort, corev1.ProtocolTCP)).
+		WithLivenessProbe(liveness("health")).
+		WithReadinessProbe(probe("/healthz", "health").WithPeriodSeconds(5).WithFailureThreshold(2))
 	spec := podSpec(s, container, 5).
 		WithServiceAccountName(v1alpha1.EchoName).
 		WithAutomountServiceAccountToken(false)
