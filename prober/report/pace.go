@@ -10,10 +10,16 @@ const (
 	minHeartbeat     = 10 * time.Second
 	maxHeartbeat     = time.Hour
 	firstBackoff     = 500 * time.Millisecond
-	maxBackoff       = 5 * time.Second
 	// reclaimAfter bounds how often two writers of one status alternate.
 	reclaimAfter = 10 * time.Second
 )
+
+// MaxBackoff is the longest pause between two tries to reach the API server.
+// The heartbeat tells how many probers there are: when it comes back, all of
+// them try within that pause, and no more than some hundred a second should.
+func MaxBackoff(heartbeat time.Duration) time.Duration {
+	return min(max(heartbeat/12, 5*time.Second), 30*time.Second)
+}
 
 // pace decides when to write. It is pure: times come in and go out.
 type pace struct {
@@ -94,7 +100,7 @@ func (p *pace) end(now time.Time, ok bool) {
 		p.heartbeatAt = now.Add(time.Duration((0.9 + 0.2*p.jitter()) * float64(p.heartbeat)))
 		return
 	}
-	p.backoff = min(max(2*p.backoff, firstBackoff), maxBackoff)
+	p.backoff = min(max(2*p.backoff, firstBackoff), MaxBackoff(p.heartbeat))
 	p.retryAt = now.Add(time.Duration((0.5 + 0.5*p.jitter()) * float64(p.backoff)))
 	// What could not be written is as urgent as anything.
 	p.dirty = p.dirty || !p.dueSince.IsZero()

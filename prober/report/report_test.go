@@ -90,6 +90,7 @@ func TestPace(t *testing.T) {
 func TestRetries(t *testing.T) {
 	p := newPace()
 	p.assign(60*time.Second, at(0))
+	const maxBackoff = 5 * time.Second
 	last := p.write(t, true, false)
 	for range 20 {
 		next := p.write(t, true, false)
@@ -118,6 +119,30 @@ func TestRetries(t *testing.T) {
 	last = p.write(t, true, false)
 	if got := p.unreported(epoch.Add(last + time.Hour)); got != 0 {
 		t.Errorf("unreported for %s without a change", got)
+	}
+}
+
+// Where there are many probers, each waits longer, so that all of them together
+// do not ask too much of an API server that is back.
+func TestRetriesSpreadWithTheFleet(t *testing.T) {
+	for heartbeat, want := range map[time.Duration]time.Duration{
+		0:                 5 * time.Second, // a small cluster
+		60 * time.Second:  5 * time.Second,
+		240 * time.Second: 20 * time.Second,
+		625 * time.Second: 30 * time.Second, // 5,000 nodes
+	} {
+		p := newPace()
+		p.jitter = func() float64 { return 1 }
+		p.assign(heartbeat, at(0))
+		var longest time.Duration
+		last := p.write(t, true, false)
+		for range 20 {
+			next := p.write(t, true, false)
+			longest, last = max(longest, next-last), next
+		}
+		if longest != want {
+			t.Errorf("heartbeat %s: retries %s apart, want %s", heartbeat, longest, want)
+		}
 	}
 }
 
