@@ -122,11 +122,10 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 		LeaderElection:                      o.LeaderElection,
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
-		// Longer than usual: status may wait for another leader, and to be
-		// silent for a while is what an API server does when it is upgraded.
+		// Longer than usual: status may wait for another leader.
 		LeaseDuration:           ptr.To(30 * time.Second),
 		RenewDeadline:           ptr.To(renewDeadline),
-		RetryPeriod:             ptr.To(4 * time.Second),
+		RetryPeriod:             ptr.To(2 * time.Second),
 		GracefulShutdownTimeout: ptr.To(stopTimeout),
 		// Names are unique within a process, of which tests start several in one.
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
@@ -141,8 +140,11 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 }
 
 // renewDeadline is for how long a leader tries to renew its Lease; requests
-// about it take half of that at most.
-const renewDeadline = 20 * time.Second
+// about it take half of that at most. After an outage for that long it starts
+// anew, and waits until the API server answers: its informers would find out up
+// to half a minute later, since they ask ever more rarely. The longer this is,
+// the longer is the outage after which they are late.
+const renewDeadline = 10 * time.Second
 
 // leaseLock is the Lease that the leader holds.
 func leaseLock(o Options) (resourcelock.Interface, error) {
