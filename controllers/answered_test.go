@@ -29,7 +29,6 @@ func TestWatchErrors(t *testing.T) {
 	}{
 		"closed":                {io.EOF, false},
 		"expired":               {apierrors.NewResourceExpired("too old"), false},
-		"gone":                  {apierrors.NewGone("gone"), false},
 		"forbidden":             {wrapped(apierrors.NewForbidden(kind, "", errors.New("no role"))), false},
 		"unauthorized":          {wrapped(apierrors.NewUnauthorized("expired")), false},
 		"no such kind":          {wrapped(apierrors.NewNotFound(kind, "")), false},
