@@ -9,7 +9,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMG ?= ghcr.io/netladder/netladder:dev
 PLATFORM ?= linux/amd64
 NODES ?= 3
-# Packages with machine-readable duties of their own, so not run by `make test`.
+# The Go modules that `make verify` and `make test` cover; those of hack/tools
+# and hack/lab/components only pin what is built.
 MODULES := . hack/lab hack/image
 
 BIN := $(CURDIR)/bin
