@@ -8,7 +8,9 @@ package manifests
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -87,5 +89,26 @@ func TestDrainsDoNotHang(t *testing.T) {
 	}
 	if p := budget.Spec.UnhealthyPodEvictionPolicy; p == nil || *p != policyv1.AlwaysAllow {
 		t.Error("pods that are not Ready hold up a drain")
+	}
+}
+
+// TestDemoCountsEveryCheck: a check that has no status yet is not Ready.
+func TestDemoCountsEveryCheck(t *testing.T) {
+	lib, err := envtest.Path("hack", "lib.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for in, want := range map[string]string{
+		"":                      "",
+		"True|a/b|3/3\n":        "1 of 1 checks Ready",
+		"True|a/b|3/3\n|a/c|\n": "1 of 2 checks Ready, waiting for a/c (Unknown)",
+		"False|a/b|1/3\n|a/c|\nUnknown|d/e|0/1\n": "0 of 3 checks Ready, waiting for a/b (False, 1/3) a/c (Unknown) d/e (Unknown, 0/1)",
+	} {
+		cmd := exec.CommandContext(t.Context(), "bash", "-c", `source "$0" && count_ready`, lib)
+		cmd.Stdin = strings.NewReader(in)
+		got, err := cmd.CombinedOutput()
+		if err != nil || string(got) != want {
+			t.Errorf("%q: %q (%v), want %q", in, got, err, want)
+		}
 	}
 }
