@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
+	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/test/envtest"
 )
 
@@ -89,6 +90,27 @@ func TestDrainsDoNotHang(t *testing.T) {
 	}
 	if p := budget.Spec.UnhealthyPodEvictionPolicy; p == nil || *p != policyv1.AlwaysAllow {
 		t.Error("pods that are not Ready hold up a drain")
+	}
+}
+
+// TestEveryClusterDomainWillDo: the check that comes with Netladder must not
+// fail because a cluster's domain is not cluster.local.
+func TestEveryClusterDomainWillDo(t *testing.T) {
+	check, service := &v1alpha1.ConnectivityCheck{}, &corev1.Service{}
+	read(t, check, 0, "cluster-network", "check.yaml")
+	read(t, service, 1, "manager", "services.yaml")
+	transports := map[v1alpha1.DNSTransport]bool{}
+	for _, p := range check.Spec.Paths {
+		if p.To.DNS == nil {
+			continue
+		}
+		transports[p.To.DNS.Transport] = true
+		if p.To.DNS.Name != service.Name || check.Namespace != service.Namespace {
+			t.Errorf("path %s looks up %q, want the Service %q, without a domain", p.Name, p.To.DNS.Name, service.Name)
+		}
+	}
+	if len(transports) != 2 {
+		t.Errorf("DNS is tested over %v", transports)
 	}
 }
 
