@@ -9,7 +9,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMG ?= ghcr.io/netladder/netladder:dev
 PLATFORM ?= linux/amd64
 NODES ?= 3
-# The Go modules of our own code, which `make verify` looks at.
+# The Go modules of our own code, which `make verify` and `make test` cover; the
+# others of hack/tools and hack/lab/components only pin what is built.
 MODULES := . hack/lab hack/lab/components/podtool hack/lab/components/policyagent hack/image
 
 BIN := $(CURDIR)/bin

@@ -10,7 +10,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -30,6 +32,8 @@ type announcer struct {
 	clock    clock.PassiveClock
 	instance string
 	waiting  chan announcement
+	// pause before the second try to write an event.
+	pause time.Duration
 }
 
 type announcement struct {
@@ -46,7 +50,10 @@ const (
 )
 
 func newAnnouncer(w *writer, m *metrics, c clock.PassiveClock, instance string) *announcer {
-	return &announcer{writer: w, metrics: m, clock: c, instance: instance, waiting: make(chan announcement, maxWaitingEvents)}
+	return &announcer{
+		writer: w, metrics: m, clock: c, instance: instance, waiting: make(chan announcement, maxWaitingEvents),
+		pause: firstPause,
+	}
 }
 
 // announce takes events that tell of a status that is persisted.
@@ -69,20 +76,76 @@ func (a *announcer) take(ctx context.Context, n announcement) {
 	}
 }
 
-// Start records what waits until the context ends.
+// Start records what waits until the context ends. What still waits then is
+// tried once, unless the API server does not answer any more.
 func (a *announcer) Start(ctx context.Context) error {
-	for {
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTimeout, cancel) })
+	defer stop()
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return nil
 		case next := <-a.waiting:
-			if err := a.writer.create(ctx, writeEvent, a.object(next)); err != nil && ctx.Err() == nil {
-				a.metrics.dropped.Inc()
-				log.FromContext(ctx).Info("Dropped an event: it could not be written", "reason", next.event.Reason, "path", next.event.Path, "error", err.Error())
+			_ = a.record(ctx, last, next) // it says what it dropped
+		}
+	}
+	var err error
+	for {
+		select {
+		case next := <-a.waiting:
+			if err == nil {
+				err = a.record(ctx, last, next)
+			} else {
+				a.drop(ctx, next, err)
 			}
+		default:
+			return nil
 		}
 	}
 }
+
+// drainTimeout leaves the rest of the process some time to stop.
+const drainTimeout = stopTimeout - 2*time.Second
+
+// How long the pauses are between the tries to write an event, each three times
+// the one before.
+const (
+	firstPause = 500 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// record writes an event, and tries again until ctx ends. A write goes on until
+// last ends. The event is named here, so that one whose answer was lost is not
+// there twice.
+func (a *announcer) record(ctx, last context.Context, next announcement) error {
+	object := a.object(next)
+	object.Name = cut(object.GenerateName, maxNamePrefix) + rand.String(10)
+	for pause := a.pause; ; pause *= 3 {
+		err := a.writer.create(last, writeEvent, object.DeepCopy())
+		if err == nil || apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+		// As when the namespace is being deleted.
+		refused := apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsInvalid(err)
+		if ctx.Err() != nil || refused || pause > lastPause {
+			a.drop(ctx, next, err)
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (a *announcer) drop(ctx context.Context, n announcement, err error) {
+	a.metrics.dropped.Inc()
+	log.FromContext(ctx).Info("Dropped an event: it could not be written", "reason", n.event.Reason, "path", n.event.Path, "error", err.Error())
+}
+
+// maxNamePrefix leaves room for what makes the name of an event unique.
+const maxNamePrefix = 200
 
 // object is the event as the API server keeps it. It is made here and not by
 // client-go's recorder, which joins all events of one check and reason into a

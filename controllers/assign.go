@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -88,12 +87,8 @@ func (a *assigner) remove(ctx context.Context, current *v1alpha1.ProbeAssignment
 	if current == nil {
 		return nil
 	}
-	if err := a.writer.wait(ctx, writeAssignment); err != nil {
-		return err
-	}
-	same := client.Preconditions{UID: ptr.To(current.UID)}
 	target := &v1alpha1.ProbeAssignment{ObjectMeta: metav1.ObjectMeta{Name: current.Name}}
-	if err := a.writer.client.Delete(ctx, target, same); client.IgnoreNotFound(err) != nil {
+	if err := a.writer.delete(ctx, writeAssignment, target, current.UID); err != nil {
 		return fmt.Errorf("deleting ProbeAssignment %s: %w", current.Name, err)
 	}
 	log.FromContext(ctx).V(1).Info("Deleted the assignment: no such node, or no prober on it", "node", current.Name)

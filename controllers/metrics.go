@@ -31,7 +31,7 @@ func newMetrics() *metrics {
 		}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "netladder_events_dropped_total",
-			Help: "Events that were not sent because too many waited for the write budget.",
+			Help: "Events that were not sent because too many waited for the write budget, or because the API server did not take them.",
 		}),
 		snapshot: newCollector(),
 	}

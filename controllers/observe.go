@@ -60,7 +60,9 @@ type observer struct {
 	workloads bool
 	// nodes and checks are the inboxes of the assigner and the reporter.
 	nodes, checks *inbox[reconcile.Request]
-	primed        bool
+	// ticks is the observer's own: when the plan moves by itself.
+	ticks  *inbox[observation]
+	primed bool
 }
 
 // Reconcile looks at one thing again.
@@ -88,13 +90,23 @@ func (o *observer) Reconcile(ctx context.Context, what observation) (reconcile.R
 	case subjectReport:
 		t, err = o.report(ctx, what.key.Name)
 	case subjectTime:
-		t, again = o.world.advance()
+		t = o.world.advance()
 	}
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("observing %s %s: %w", what.subject, what.key, err)
 	}
 	o.handOn(t)
+	o.awaitAdvance()
 	return reconcile.Result{RequeueAfter: until(again, o.world.clock.Now())}, nil
+}
+
+// awaitAdvance has the plan advanced when its time comes. Whatever is observed
+// may be what makes it move at all, or earlier: one node more than a window holds,
+// a check with shorter rounds.
+func (o *observer) awaitAdvance() {
+	if next := o.world.nextAdvance(); !next.IsZero() {
+		o.ticks.addAfter(observation{subject: subjectTime}, until(next, o.world.clock.Now()))
+	}
 }
 
 // handOn gives the touched nodes and checks to the queues that work on them.

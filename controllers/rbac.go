@@ -16,8 +16,8 @@ package controllers
 //
 // What is installed, in Netladder's own namespace:
 // +kubebuilder:rbac:groups="",namespace=netladder-system,resources=pods,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",namespace=netladder-system,resources=configmaps,verbs=get;list;watch;create
-// +kubebuilder:rbac:groups="",namespace=netladder-system,resources=configmaps,resourceNames=netladder-fleet,verbs=patch
+// +kubebuilder:rbac:groups="",namespace=netladder-system,resources=configmaps,verbs=create
+// +kubebuilder:rbac:groups="",namespace=netladder-system,resources=configmaps,resourceNames=netladder-fleet,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=daemonsets,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=daemonsets,resourceNames=netladder-prober;netladder-echo,verbs=patch
 // +kubebuilder:rbac:groups="",namespace=netladder-system,resources=events,verbs=list

@@ -48,16 +48,22 @@ func (r *reporter) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	next := status.For(&judged, summary, input.Now)
 	writtenAt := r.world.judged(req.NamespacedName, &next)
 
+	told := r.world.toldOf(req.NamespacedName, object.Status)
 	due, changed := status.Due(object.Status, next, writtenAt)
 	if !changed || input.Now.Before(due) {
+		if list := status.Events(told, object.Status); len(list) > 0 {
+			r.announce(ctx, &judged, list)
+		}
 		return reconcile.Result{RequeueAfter: until(earliest(due, summary.Deadline), input.Now)}, nil
 	}
 	if err := r.write(ctx, &judged, next); err != nil {
+		// It may be persisted all the same, with only the answer lost.
+		r.world.setTold(req.NamespacedName, &told)
 		// A check that was deleted meanwhile needs no status.
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	r.world.statusWritten(req.NamespacedName)
-	r.events.announce(ctx, &judged, status.Events(object.Status, next))
+	r.announce(ctx, &judged, status.Events(told, next))
 	log.FromContext(ctx).V(1).Info("Reported", "check", req.NamespacedName, "summary", next.Summary)
 	return reconcile.Result{RequeueAfter: until(summary.Deadline, input.Now)}, nil
 }
@@ -73,6 +79,12 @@ func blame(conditions []metav1.Condition, installation string) {
 			c.Message += "; Netladder itself has a problem: " + installation
 		}
 	}
+}
+
+// announce tells how a check came to the status that is persisted.
+func (r *reporter) announce(ctx context.Context, check *v1alpha1.ConnectivityCheck, list []status.Event) {
+	r.world.setTold(types.NamespacedName{Namespace: check.Namespace, Name: check.Name}, nil)
+	r.events.announce(ctx, check, list)
 }
 
 // earliest of two times, of which zero means never.

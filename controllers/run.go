@@ -123,11 +123,10 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 		LeaderElection:                      o.LeaderElection,
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
-		// Longer than usual: status may wait for another leader, and to be
-		// silent for a while is what an API server does when it is upgraded.
+		// Longer than usual: status may wait for another leader.
 		LeaseDuration:           ptr.To(30 * time.Second),
 		RenewDeadline:           ptr.To(renewDeadline),
-		RetryPeriod:             ptr.To(4 * time.Second),
+		RetryPeriod:             ptr.To(2 * time.Second),
 		GracefulShutdownTimeout: ptr.To(stopTimeout),
 		// Names are unique within a process, of which tests start several in one.
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
@@ -142,8 +141,11 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 }
 
 // renewDeadline is for how long a leader tries to renew its Lease; requests
-// about it take half of that at most.
-const renewDeadline = 20 * time.Second
+// about it take half of that at most. After an outage for that long it starts
+// anew, and waits until the API server answers: its informers would find out up
+// to half a minute later, since they ask ever more rarely. The longer this is,
+// the longer is the outage after which they are late.
+const renewDeadline = 10 * time.Second
 
 // leaseLock is the Lease that the leader holds.
 func leaseLock(o Options) (resourcelock.Interface, error) {
@@ -198,12 +200,24 @@ func metricsOptions(o Options) metricsserver.Options {
 // report then, so nobody's silence counts from before.
 func watchErrors(w *world) toolscache.WatchErrorHandlerWithContext {
 	return func(ctx context.Context, r *toolscache.Reflector, err error) {
-		closed := errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
-		if !closed {
+		if !errors.Is(err, io.EOF) && !answered(err) {
 			w.apiUnavailable()
 		}
 		toolscache.DefaultWatchErrorHandler(ctx, r, err)
 	}
+}
+
+// answered is true if an error is the API server's answer to one request and
+// says nothing of others, as when a kind is forbidden: that may last, and must
+// not excuse silence for as long. What is wrong with the server itself, or with
+// a proxy before it, comes as an answer too.
+func answered(err error) bool {
+	status := apierrors.APIStatus(nil)
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError && code != http.StatusTooManyRequests
 }
 
 // addControllers wires the queues together.
@@ -229,8 +243,11 @@ func addControllers(mgr manager.Manager, o Options, w *world, m *metrics, c cloc
 	if err := errors.Join(mgr.Add(leading), mgr.Add(events)); err != nil {
 		return fmt.Errorf("adding runnables: %w", err)
 	}
+	// Not the client's reads, which wait for writes that are under way: one slow
+	// write must not stop the only worker that sees the cluster. What it misses
+	// by that is told to it once it is written.
 	observe := &observer{
-		reader: reader, world: w, metrics: m, nodes: nodes, checks: checks,
+		reader: mgr.GetCache(), world: w, metrics: m, nodes: nodes, checks: checks, ticks: ticks,
 		namespace: o.Namespace, workloads: o.Level == v1alpha1.LevelFull,
 	}
 	if err := observe.watch(mgr, ticks, builder.TypedControllerManagedBy[observation](mgr).

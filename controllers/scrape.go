@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -27,9 +28,14 @@ import (
 
 // How long the API server's word about a token counts, how many are kept, and
 // how often it is asked: strangers must not turn a scrape into load on it.
+//
+// Who was allowed is asked about again without waiting among strangers, for as
+// long as it is remembered: else anybody who can reach the port could keep
+// Prometheus out.
 const (
 	allowedFor   = time.Minute
 	deniedFor    = 10 * time.Second
+	rememberFor  = 5 * time.Minute
 	maxDecisions = 1000
 	reviewsASec  = 10
 )
@@ -63,6 +69,11 @@ type question struct{ token, verb, path string }
 type decision struct {
 	status  int
 	expires time.Time
+}
+
+// lately is true if somebody is allowed, or was not long ago.
+func (d decision) lately(now time.Time) bool {
+	return d.status == http.StatusOK && now.Before(d.expires.Add(rememberFor))
 }
 
 type scrapeGate struct {
@@ -99,10 +110,11 @@ func (g *scrapeGate) decide(ctx context.Context, q question) (int, error) {
 	g.mu.Lock()
 	known, ok := g.decisions[key]
 	g.mu.Unlock()
-	if ok && g.clock.Now().Before(known.expires) {
+	now := g.clock.Now()
+	if ok && now.Before(known.expires) {
 		return known.status, nil
 	}
-	if !g.limiter.Allow() {
+	if !known.lately(now) && !g.limiter.Allow() {
 		return http.StatusTooManyRequests, nil
 	}
 	status, err := g.review(ctx, q)
@@ -113,13 +125,22 @@ func (g *scrapeGate) decide(ctx context.Context, q question) (int, error) {
 	if status == http.StatusOK {
 		keep = allowedFor
 	}
+	g.keep(key, decision{status: status, expires: g.clock.Now().Add(keep)})
+	return status, nil
+}
+
+// keep remembers a decision. Where there is no room, those make it first who
+// are not allowed: anybody can be many of them.
+func (g *scrapeGate) keep(key [sha256.Size]byte, d decision) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.decisions) >= maxDecisions {
-		clear(g.decisions) // rare, and costs only reviews
+	if _, known := g.decisions[key]; !known && len(g.decisions) >= maxDecisions {
+		maps.DeleteFunc(g.decisions, func(_ [sha256.Size]byte, d decision) bool { return !d.lately(g.clock.Now()) })
+		if len(g.decisions) >= maxDecisions {
+			clear(g.decisions) // who is allowed asks for very much; it costs only reviews
+		}
 	}
-	g.decisions[key] = decision{status: status, expires: g.clock.Now().Add(keep)}
-	return status, nil
+	g.decisions[key] = d
 }
 
 // reviewer asks the API server.

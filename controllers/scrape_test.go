@@ -104,7 +104,7 @@ func TestScrapeGateRemembersAndBounds(t *testing.T) {
 	g := &scrapeGate{
 		review:    func(context.Context, question) (int, error) { reviews++; return answer, failure },
 		clock:     clock,
-		limiter:   rate.NewLimiter(0, 5),
+		limiter:   rate.NewLimiter(0, 4),
 		decisions: map[[32]byte]decision{},
 	}
 	handler := g.around(logr.Discard(), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
@@ -131,5 +131,76 @@ func TestScrapeGateRemembersAndBounds(t *testing.T) {
 	failure = errors.New("no API server")
 	expect("failure", get("GET", "/metrics", "b"), 500, 4)
 	expect("a failure is not remembered", get("GET", "/metrics", "b"), 500, 5)
-	expect("over budget", get("GET", "/metrics", "c"), 429, 5)
+	expect("over budget, of which the renewal took nothing", get("GET", "/metrics", "c"), 429, 5)
+}
+
+// TestStrangersKeepNobodyOut: a flood of tokens that are worth nothing costs
+// strangers their answer, and Prometheus nothing.
+func TestStrangersKeepNobodyOut(t *testing.T) {
+	clock := testingclock.NewFakeClock(time.Now())
+	reviews := 0
+	g := &scrapeGate{
+		review: func(_ context.Context, q question) (int, error) {
+			reviews++
+			if q.token == "prometheus" {
+				return http.StatusOK, nil
+			}
+			return http.StatusUnauthorized, nil
+		},
+		clock:     clock,
+		limiter:   rate.NewLimiter(0, 2*maxDecisions),
+		decisions: map[[32]byte]decision{},
+	}
+	status := func(token string) int {
+		got, err := g.decide(t.Context(), question{token: token, verb: "get", path: "/metrics"})
+		must(t, err)
+		return got
+	}
+	flood := func(from, n int) {
+		for i := range n {
+			status(fmt.Sprint("stranger ", from+i))
+		}
+	}
+	if got := status("prometheus"); got != http.StatusOK {
+		t.Fatalf("at first: %d", got)
+	}
+	flood(0, maxDecisions)
+	if before := reviews; status("prometheus") != http.StatusOK || reviews != before {
+		t.Error("strangers make the gate forget who is allowed")
+	}
+	if len(g.decisions) > maxDecisions {
+		t.Errorf("%d decisions are kept", len(g.decisions))
+	}
+	flood(maxDecisions, maxDecisions)
+	if got := status("stranger x"); got != http.StatusTooManyRequests {
+		t.Fatalf("strangers have not used up their budget: %d", got)
+	}
+	for range 10 {
+		clock.Step(allowedFor + 30*time.Second)
+		if before := reviews; status("prometheus") != http.StatusOK || reviews != before+1 {
+			t.Fatal("a flood of strangers keeps out who was allowed, or lets them in unasked")
+		}
+	}
+	clock.Step(allowedFor + rememberFor)
+	if got := status("prometheus"); got != http.StatusTooManyRequests {
+		t.Errorf("after a long time: %d, want it to be a stranger again", got)
+	}
+}
+
+// TestAllowedAreBounded: those who are allowed may ask for many things.
+func TestAllowedAreBounded(t *testing.T) {
+	g := &scrapeGate{
+		review:    func(context.Context, question) (int, error) { return http.StatusOK, nil },
+		clock:     testingclock.NewFakeClock(time.Now()),
+		limiter:   rate.NewLimiter(rate.Inf, 1),
+		decisions: map[[32]byte]decision{},
+	}
+	for i := range 2*maxDecisions + 1 {
+		if _, err := g.decide(t.Context(), question{token: "admin", verb: "get", path: fmt.Sprint("/", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(g.decisions) > maxDecisions {
+		t.Errorf("%d decisions are kept", len(g.decisions))
+	}
 }

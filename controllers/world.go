@@ -65,6 +65,9 @@ type check struct {
 	// writtenAt is when this process last wrote the status; before it did,
 	// when it first saw the check.
 	writtenAt time.Time
+	// told is the status up to which events were announced; nil if that is the
+	// one that is persisted.
+	told *v1alpha1.ConnectivityCheckStatus
 }
 
 // touched is what an observation may have changed.
@@ -136,13 +139,20 @@ func (w *world) setService(key types.NamespacedName, s *plan.Service) {
 	w.engine.SetService(s)
 }
 
-// advance brings the plan to the present and says when it has to be done
-// again; zero if never.
-func (w *world) advance() (touched, time.Time) {
+// advance brings the plan to the present.
+func (w *world) advance() touched {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.engine.Advance(w.clock.Now())
-	return w.takeDirty(), w.engine.NextAdvance()
+	return w.takeDirty()
+}
+
+// nextAdvance is when that has to be done again; zero if never, as far as is
+// known now.
+func (w *world) nextAdvance() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.engine.NextAdvance()
 }
 
 // takeDirty is what the engine touched, and these checks.
@@ -214,6 +224,26 @@ func (w *world) judged(key types.NamespacedName, status *v1alpha1.ConnectivityCh
 	}
 	known.status = status
 	return known.writtenAt
+}
+
+// toldOf is the status up to which events were announced, given the one that is
+// persisted.
+func (w *world) toldOf(key types.NamespacedName, persisted v1alpha1.ConnectivityCheckStatus) v1alpha1.ConnectivityCheckStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known := w.checks[key]; known != nil && known.told != nil {
+		return *known.told
+	}
+	return persisted
+}
+
+// setTold notes that status; nil if it is the one that is persisted.
+func (w *world) setTold(key types.NamespacedName, told *v1alpha1.ConnectivityCheckStatus) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known := w.checks[key]; known != nil {
+		known.told = told
+	}
 }
 
 // statusWritten notes that a check's status was persisted.

@@ -121,11 +121,14 @@ func component(pods []*corev1.Pod, name string) *corev1.Pod {
 
 func nodeFacts(previous *diagnosis.NodeFacts, n *corev1.Node, prober, echo *corev1.Pod) *diagnosis.NodeFacts {
 	facts := &diagnosis.NodeFacts{Gone: n.DeletionTimestamp != nil}
-	if previous != nil {
-		facts.NotReadySince = previous.NotReadySince
-	}
 	ready, since := index.NodeReady(n)
 	facts.Ready = ready
+	// A node that became Ready anew without having been seen otherwise was not
+	// Ready at a time that nobody knows.
+	missed := previous != nil && ready && previous.Ready && !previous.ReadySince.Equal(since)
+	if previous != nil && !missed {
+		facts.NotReadySince = previous.NotReadySince
+	}
 	if ready {
 		facts.ReadySince = since
 	} else {

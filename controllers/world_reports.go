@@ -23,6 +23,9 @@ func (w *world) observeReport(name string, a *v1alpha1.ProbeAssignment) touched 
 	previous := w.reports[name]
 	changed := w.setReport(name, a)
 	t := w.takeDirty()
+	if w.foundAgain(name, previous) {
+		w.addConcerned(t.checks, name)
+	}
 	if !changed {
 		return t
 	}
@@ -35,6 +38,17 @@ func (w *world) observeReport(name string, a *v1alpha1.ProbeAssignment) touched 
 	// Whoever changed or deleted it: what is written is what the plan says.
 	t.nodes = append(t.nodes, w.drifted(name, previous, a)...)
 	return t
+}
+
+// foundAgain is true if a prober is heard for the first time since the API
+// server was found again, while its pod or its node is not said to be Ready.
+// Whatever it says, that it speaks is news about everything on that node.
+func (w *world) foundAgain(name string, previous *diagnosis.Report) bool {
+	report, facts := w.reports[name], w.facts[name]
+	if report == nil || previous == nil || facts == nil || facts.Prober == nil || facts.Ready && facts.Prober.Ready {
+		return false
+	}
+	return previous.HeardAt.Before(w.available) && !report.HeardAt.Before(w.available)
 }
 
 // drifted is the node if its assignment is no longer what was there before.
@@ -62,7 +76,7 @@ func (w *world) setReport(name string, a *v1alpha1.ProbeAssignment) (changed boo
 	report := *previous
 	report.Assignment = a
 	if old := &previous.Assignment.Status; old.PodUID != a.Status.PodUID || !old.Heartbeat.Equal(a.Status.Heartbeat) {
-		report.SeenAt = now
+		report.SeenAt, report.HeardAt = now, now
 	}
 	w.keepReport(name, &report)
 	overdue := now.Sub(previous.SeenAt) > a.Spec.Heartbeat.Duration

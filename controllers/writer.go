@@ -7,9 +7,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -24,6 +26,10 @@ const (
 	writeInstall     = "install"
 )
 
+// writeTimeout is how long one write may take. Who waits for its object to be
+// read or written again waits that long at most.
+const writeTimeout = 15 * time.Second
+
 // writer is the only way to the API server for writes. Each kind of write has
 // a budget, and who waits for it is served in the order of coming.
 type writer struct {
@@ -33,6 +39,7 @@ type writer struct {
 	plain   client.Client
 	metrics *metrics
 	budgets map[string]*rate.Limiter
+	timeout time.Duration
 }
 
 func newWriter(mgr manager.Manager, m *metrics) (*writer, error) {
@@ -42,7 +49,7 @@ func newWriter(mgr manager.Manager, m *metrics) (*writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a client without a cache: %w", err)
 	}
-	return &writer{client: mgr.GetClient(), plain: plain, metrics: m, budgets: map[string]*rate.Limiter{
+	return &writer{client: mgr.GetClient(), plain: plain, metrics: m, timeout: writeTimeout, budgets: map[string]*rate.Limiter{
 		writeAssignment:  rate.NewLimiter(8, 8),
 		writeCheckStatus: rate.NewLimiter(4, 4),
 		writeEvent:       rate.NewLimiter(2, 2),
@@ -65,6 +72,8 @@ func (w *writer) apply(ctx context.Context, kind string, object runtime.ApplyCon
 	if err := w.wait(ctx, kind); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
 	return w.client.Apply(ctx, object, client.ForceOwnership, client.FieldOwner(v1alpha1.FieldOwnerController))
 }
 
@@ -73,6 +82,8 @@ func (w *writer) applyStatus(ctx context.Context, kind string, object runtime.Ap
 	if err := w.wait(ctx, kind); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
 	return w.client.Status().Apply(ctx, object, client.ForceOwnership, client.FieldOwner(v1alpha1.FieldOwnerController))
 }
 
@@ -81,7 +92,20 @@ func (w *writer) create(ctx context.Context, kind string, object client.Object) 
 	if err := w.wait(ctx, kind); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
 	return w.plain.Create(ctx, object)
+}
+
+// delete removes an object if it is still the one with that UID; one that is
+// gone is none of its concern.
+func (w *writer) delete(ctx context.Context, kind string, object client.Object, uid types.UID) error {
+	if err := w.wait(ctx, kind); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	return client.IgnoreNotFound(w.client.Delete(ctx, object, client.Preconditions{UID: &uid}))
 }
 
 // convert turns an API value into its apply configuration; both have the same

@@ -10,8 +10,7 @@ nodes=${NODES:-3}
 wait_ready() {
   local deadline=$((SECONDS + 180)) last="" line
   while ((SECONDS < deadline)); do
-    line=$(k get ccheck -A -o jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {.metadata.namespace}/{.metadata.name} {.status.summary.passing}{"\n"}{end}' 2>/dev/null |
-      awk 'NF >= 2 {n++; if ($1 == "True") r++; else w = w " " $2 ($3 ? " (" $3 ")" : "")} END {if (n) printf "%d of %d checks Ready%s", r, n, w ? ", waiting for" w : ""}') || true
+    line=$(k get ccheck -A -o jsonpath="$readiness" 2>/dev/null | count_ready) || true
     if [[ -n $line && $line != "$last" ]]; then
       printf '  %s\n' "$line"
       last=$line

@@ -48,3 +48,17 @@ install() {
 }
 
 k() { "$lab" --name "$lab_name" kubectl "$@"; }
+
+# What count_ready reads of each check. A check without a status has empty
+# fields, which is why they have a separator of their own.
+# shellcheck disable=SC2034
+readiness='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}|{.metadata.namespace}/{.metadata.name}|{.status.summary.passing}{"\n"}{end}'
+
+# count_ready says how many of the checks on its input are Ready, and what the
+# others are; nothing without checks.
+count_ready() {
+  awk -F'|' '
+    NF == 0 {next}
+    {n++; if ($1 == "True") r++; else w = w " " $2 " (" ($1 ? $1 : "Unknown") ($3 ? ", " $3 : "") ")"}
+    END {if (n) printf "%d of %d checks Ready%s", r, n, w ? ", waiting for" w : ""}'
+}

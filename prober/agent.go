@@ -111,11 +111,11 @@ func (a *agent) enter(spec *v1alpha1.ProbeAssignmentSpec) {
 }
 
 // groups returns what to schedule, the paths that are in it, and within what
-// time each pair will have been attempted.
-func (a *agent) groups(spec *v1alpha1.ProbeAssignmentSpec) ([]schedule.Group, map[pathKey]struct{}, time.Duration) {
+// time the pairs of each group will have been attempted.
+func (a *agent) groups(spec *v1alpha1.ProbeAssignmentSpec) ([]schedule.Group, map[pathKey]struct{}, map[string]time.Duration) {
 	groups := make([]schedule.Group, 0, len(spec.Groups))
 	paths := make(map[pathKey]struct{}, len(spec.Groups))
-	settle := time.Duration(0)
+	settle := make(map[string]time.Duration, len(spec.Groups))
 	for i := range spec.Groups {
 		pg := &spec.Groups[i]
 		var path *pathMetrics // nil for a proof, which is no probe of the path
@@ -125,7 +125,7 @@ func (a *agent) groups(spec *v1alpha1.ProbeAssignmentSpec) ([]schedule.Group, ma
 			path = a.metrics.path(key)
 		}
 		g := a.group(spec, pg, path)
-		settle = max(settle, min(g.Interval, settleWithin)+g.Timeout)
+		settle[g.Key] = min(g.Interval, settleWithin) + g.Timeout
 		groups = append(groups, g)
 	}
 	return groups, paths, settle

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/prober/report"
 )
 
 const (
@@ -37,6 +39,10 @@ type apiClient struct {
 	node   string
 	client *rest.RESTClient
 	params runtime.ParameterCodec
+
+	// Only the watch touches these, which makes one request at a time.
+	away      bool          // the last request failed
+	heartbeat time.Duration // of the last assignment
 }
 
 func newAPIClient(config *rest.Config, node string) (*apiClient, error) {
@@ -67,21 +73,48 @@ func (c *apiClient) watch(ctx context.Context, log logr.Logger, assigned func(*v
 	}
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			c.spread(ctx)
 			ctx, cancel := context.WithTimeout(ctx, listTimeout)
 			defer cancel()
 			list := &v1alpha1.ProbeAssignmentList{}
-			return list, request(o).Do(ctx).Into(list)
+			err := request(o).Do(ctx).Into(list)
+			c.away = err != nil
+			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			c.spread(ctx)
 			o.Watch = true
-			return request(o).Watch(ctx)
+			w, err := request(o).Watch(ctx)
+			c.away = err != nil
+			return w, err
 		},
 	}
-	reflector := cache.NewReflectorWithOptions(lw, &v1alpha1.ProbeAssignment{}, store(assigned), cache.ReflectorOptions{
+	noted := func(a *v1alpha1.ProbeAssignment) {
+		if a != nil {
+			c.heartbeat = a.Spec.Heartbeat.Duration
+		}
+		assigned(a)
+	}
+	reflector := cache.NewReflectorWithOptions(lw, &v1alpha1.ProbeAssignment{}, store(noted), cache.ReflectorOptions{
 		Name: c.node, Logger: &log,
 		Backoff: &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 8, Cap: maxWatchBackoff},
 	})
 	reflector.RunWithContext(klog.NewContext(ctx, log))
+}
+
+// spread waits before a request that follows a failed one, on top of the
+// reflector's own backoff, by what the size of the fleet asks for.
+func (c *apiClient) spread(ctx context.Context) {
+	pause := report.MaxBackoff(c.heartbeat) - maxWatchBackoff
+	if !c.away || pause <= 0 {
+		return
+	}
+	timer := time.NewTimer(rand.N(pause))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // WriteStatus replaces what this prober owns of its assignment's status. It

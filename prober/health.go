@@ -18,6 +18,9 @@ const (
 	// stalledAfter is how long the scheduler may not look for what is due; it
 	// looks at least every 2 seconds.
 	stalledAfter = 10 * time.Second
+	// hungAfter is after how long without such a look the process is given up: no
+	// want of CPU explains it.
+	hungAfter = 2 * time.Minute
 	// unreportedFor is how long a change may wait for the API server.
 	unreportedFor = 30 * time.Second
 
@@ -31,6 +34,15 @@ func (a *agent) ready() error {
 	}
 	if d := a.reporter.Unreported(); d > unreportedFor {
 		return fmt.Errorf("a change has not been reported for %s", d.Round(time.Second))
+	}
+	return nil
+}
+
+// alive returns why the prober has to be restarted, nil if it has not. What
+// another process would not do better is no reason.
+func (a *agent) alive() error {
+	if since := a.clock.Since(a.scheduler.LastTick()); since > hungAfter {
+		return fmt.Errorf("the schedule has hung for %s", since.Round(time.Second))
 	}
 	return nil
 }
@@ -55,12 +67,8 @@ func listen(ctx context.Context, o Options, a *agent) ([]*server, error) {
 	}
 	if o.HealthAddress != "" {
 		m := mux(o.HealthAddress)
-		m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-		m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-			if err := a.ready(); err != nil {
-				http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			}
-		})
+		m.HandleFunc("GET /healthz", answer(a.alive))
+		m.HandleFunc("GET /readyz", answer(a.ready))
 	}
 	var servers []*server
 	for address, handler := range handlers {
@@ -77,6 +85,15 @@ func listen(ctx context.Context, o Options, a *agent) ([]*server, error) {
 		}})
 	}
 	return servers, nil
+}
+
+// answer says what the check says.
+func answer(check func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if err := check(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	}
 }
 
 // run serves until ctx ends.

@@ -153,8 +153,8 @@ func TestGroupsAreBounded(t *testing.T) {
 	spec.Groups = append(spec.Groups, *g, v1alpha1.ProbeGroup{Key: "nonsense", Kind: v1alpha1.ProbeDNS})
 	a.tracker.Update(&spec, nil, time.Now())
 	groups, paths, settle := a.groups(&spec)
-	if len(paths) != 2 || settle != 2*time.Second {
-		t.Errorf("%d paths, settle %s", len(paths), settle)
+	if len(paths) != 2 || len(settle) != 2 || settle[groups[0].Key] != 2*time.Second {
+		t.Errorf("%d paths, settle %v", len(paths), settle)
 	}
 	got := groups[0]
 	if got.Interval != minInterval || got.Timeout != minInterval || got.Window != 3 || len(got.Pairs) != 1 {

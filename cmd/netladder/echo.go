@@ -52,6 +52,7 @@ func echoCommand() *cobra.Command {
 	flags.StringVar(&server.PodUID, "pod-uid", "", "UID of this pod (required)")
 	flags.StringVar(&server.Addr, "bind-address", echo.DefaultAddr, "address of TCP and UDP")
 	flags.StringVar(&server.HTTPAddr, "http-bind-address", echo.DefaultHTTPAddr, "address of HTTP: /healthz, /identity")
+	flags.StringVar(&server.HealthAddr, "health-probe-bind-address", ":8081", "address of /healthz for the kubelet, with limits of its own; empty turns it off")
 	flags.StringVar(&metricsAddr, "metrics-bind-address", ":8443", "address of /metrics; empty turns it off")
 	return cmd
 }

@@ -24,14 +24,16 @@ type mask struct {
 func (m mask) active() bool { return m.reason != "" }
 
 // nodeMask excuses what happens around a node that is away or was a moment
-// ago. Cordon is no fact here: it says nothing about the network.
+// ago. One that is said to be away since an outage of the API server, and whose
+// prober has been heard after it, is not: whoever judges nodes has yet to hear of
+// it. The prober of a node that is really away is silent. Cordon is no fact here: it says nothing about the network.
 func (j *judge) nodeMask(name string, f *NodeFacts) mask {
 	switch {
 	case f == nil:
 		return mask{reason: v1alpha1.ReasonNodeGone, node: name, down: true}
 	case f.Gone:
 		return mask{reason: v1alpha1.ReasonNodeGone, node: name, began: f.NotReadySince, down: true}
-	case !f.Ready:
+	case !f.Ready && (!j.onlyUnheard(f) || !j.heard(name, f)):
 		return mask{reason: v1alpha1.ReasonNodeNotReady, node: name, began: f.NotReadySince, down: true}
 	case j.recent(f.ReadySince) && !j.onlyUnheard(f):
 		began := f.NotReadySince
@@ -43,19 +45,58 @@ func (j *judge) nodeMask(name string, f *NodeFacts) mask {
 	return mask{}
 }
 
+// reportTime is what a report takes from its prober to here, amply.
+const reportTime = 5 * time.Second
+
 // onlyUnheard is true if a node was not Ready because nobody could hear it: the
-// API server was away, and what runs on the node went on. Then nothing has to
-// settle once it is heard again.
+// API server was away just then, and what runs on the node went on. Then nothing
+// has to settle once it is heard again. A node that is away at another time was
+// cut off, even if its pods never stopped.
 func (j *judge) onlyUnheard(f *NodeFacts) bool {
 	began := f.NotReadySince
-	if began.IsZero() || j.in.APIAvailableSince.IsZero() || began.Before(j.in.APIAvailableSince.Add(-j.grace)) {
+	switch {
+	case began.IsZero():
+		// It was over before anybody could look. Pods that are older than the
+		// grace before did not start anew with the node, but it may have been
+		// cut off: what is bad only from then has two rounds to become good.
+		settled := f.ReadySince.Add(2*j.in.Check.Spec.Interval.Duration + reportTime)
+		if !j.inOutage(f.ReadySince) {
+			return false
+		}
+		if j.in.Now.Before(settled) {
+			j.wakeAt(settled)
+			return false
+		}
+		began = f.ReadySince.Add(-j.grace)
+	case !j.inOutage(began):
 		return false
 	}
 	wentOn := func(p *PodFacts) bool { return p != nil && p.StartedAt.Before(began) }
 	return wentOn(f.Prober) && wentOn(f.Echo)
 }
 
-// sourceMask excuses the bad results of a whole source.
+// inOutage is true for a time that is no further than the grace from the end of
+// the last outage of the API server: what was noted then may be due to that.
+func (j *judge) inOutage(t time.Time) bool {
+	end := j.in.APIAvailableSince
+	return !end.IsZero() && !t.Before(end.Add(-j.grace)) && !t.After(end.Add(j.grace))
+}
+
+// heard is true if the node's present prober has told something since the API
+// server was last found again, and is not silent now. Then it runs and reaches
+// the API server, whatever is said of its pod and its node.
+func (j *judge) heard(name string, f *NodeFacts) bool {
+	r := j.in.Reports[name]
+	if r == nil || r.Assignment == nil || f.Prober == nil || f.Prober.Terminating {
+		return false
+	}
+	return r.Assignment.Status.PodUID == f.Prober.UID && !r.HeardAt.IsZero() &&
+		!r.HeardAt.Before(j.in.APIAvailableSince) && !j.isStale(r)
+}
+
+// sourceMask excuses the bad results of a whole source. That its prober is not
+// Ready, or became so just now, excuses nothing once the prober is heard: it is
+// not Ready while it cannot report, and that is why what it then tells is new.
 func (j *judge) sourceMask(name string, f *NodeFacts, reporter string) mask {
 	if m := j.nodeMask(name, f); m.active() {
 		return m
@@ -65,13 +106,10 @@ func (j *judge) sourceMask(name string, f *NodeFacts, reporter string) mask {
 	switch {
 	case p == nil, p.Terminating:
 		return m
-	case !p.Ready:
+	case reporter != "" && reporter != p.UID, !p.Ready && !j.heard(name, f):
 		m.began = p.StartedAt
 		return m
-	case reporter != "" && reporter != p.UID:
-		m.began = p.StartedAt
-		return m
-	case j.recent(p.ReadySince) && !j.onlyUnheard(f):
+	case j.recent(p.StartedAt):
 		return mask{reason: v1alpha1.ReasonProberNotReady, node: name, began: p.StartedAt}
 	}
 	return mask{}

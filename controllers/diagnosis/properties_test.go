@@ -138,6 +138,7 @@ func disturb(t *rapid.T, s *sim, name string) (excused bool) {
 		f.ReadySince = s.now.Add(-time.Second)
 	case 3:
 		f.Prober.Ready = false
+		s.nodes[name].silent = true // what is told was there before
 		f.Echo.Terminating = true
 	case 4:
 		f.Prober = nil
@@ -145,7 +146,7 @@ func disturb(t *rapid.T, s *sim, name string) (excused bool) {
 	case 5:
 		f.Prober.UID, f.Echo.UID = "new", "new"
 	case 6:
-		f.Prober.ReadySince, f.Echo.StartedAt = s.now.Add(-time.Second), s.now.Add(-time.Second)
+		f.Prober.StartedAt, f.Echo.StartedAt = s.now.Add(-time.Second), s.now.Add(-time.Second)
 	default:
 		return false
 	}
@@ -173,6 +174,9 @@ func TestExcusedPairsBreakNothing(t *testing.T) {
 		for _, n := range s.nodes {
 			uid := n.report.Assignment.Status.PodUID
 			n.tellAs(uid, s.now)
+			if n.silent {
+				n.report.HeardAt = time.Time{}
+			}
 			if st := &n.report.Assignment.Status; len(st.NotPassing) > 0 && rapid.Bool().Draw(t, "cut") {
 				st.Cut = int32(len(st.NotPassing) - 1)
 				st.NotPassing = st.NotPassing[:1]

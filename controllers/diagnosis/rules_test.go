@@ -194,6 +194,46 @@ func TestMeshPath(t *testing.T) {
 			f := s.nodes["node2"].facts
 			f.NotReadySince, f.ReadySince = s.now.Add(-time.Minute), s.now.Add(-5*time.Second)
 		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was away in an outage, unseen, and settled": {masked(func(s *sim) {
+			s.since = s.now.Add(-27 * time.Second)
+			s.nodes["node2"].facts.ReadySince = s.now.Add(-26 * time.Second)
+		}), want{failing, "", counts(0, 5, 0, 1, 0)}},
+		"target node was away in an outage, unseen, and may settle": {masked(func(s *sim) {
+			s.since = s.now.Add(-20 * time.Second)
+			s.nodes["node2"].facts.ReadySince = s.now.Add(-2 * time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was away in an outage, unseen, and started anew": {masked(func(s *sim) {
+			s.since = s.now.Add(-27 * time.Second)
+			f := s.nodes["node2"].facts
+			f.ReadySince = s.now.Add(-26 * time.Second)
+			f.Echo.StartedAt = s.now.Add(-31 * time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was away days after an outage, and its pods went on": {masked(func(s *sim) {
+			s.since = s.now.Add(-72 * time.Hour)
+			f := s.nodes["node2"].facts
+			f.NotReadySince, f.ReadySince = s.now.Add(-time.Minute), s.now.Add(-5*time.Second)
+			f.Prober.StartedAt, f.Echo.StartedAt = s.now.Add(-80*time.Hour), s.now.Add(-80*time.Hour)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was away days after an outage, unseen, and its pods went on": {masked(func(s *sim) {
+			s.since = s.now.Add(-72 * time.Hour)
+			f := s.nodes["node2"].facts
+			f.ReadySince = s.now.Add(-28 * time.Second)
+			f.Prober.StartedAt, f.Echo.StartedAt = s.now.Add(-80*time.Hour), s.now.Add(-80*time.Hour)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"source node was away days after an outage, and its pods went on": {masked(func(s *sim) {
+			s.since = s.now.Add(-72 * time.Hour)
+			f := s.nodes["node1"].facts
+			f.NotReadySince, f.ReadySince = s.now.Add(-time.Minute), s.now.Add(-5*time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node is noted as away shortly after the outage and went on": {masked(func(s *sim) {
+			s.since = s.now.Add(-20 * time.Second)
+			f := s.nodes["node2"].facts
+			f.NotReadySince, f.ReadySince = s.now.Add(-10*time.Second), s.now.Add(-time.Second)
+		}), want{failing, "", counts(0, 5, 0, 1, 0)}},
+		"target node was away before the outage": {masked(func(s *sim) {
+			s.since = s.now.Add(2 * time.Second)
+			s.nodes["node2"].facts.ReadySince = s.now.Add(-29 * time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
 		"source prober was unheard in an outage and went on": {masked(func(s *sim) {
 			s.since = s.now.Add(-20 * time.Second)
 			f := s.nodes["node1"].facts
@@ -204,11 +244,39 @@ func TestMeshPath(t *testing.T) {
 			want{failing, "", counts(0, 5, 0, 1, 0)}},
 		"source node not ready": {masked(func(s *sim) { s.nodes["node1"].facts.Ready = false }),
 			want{passing, "", counts(0, 5, 0, 0, 1)}},
-		"source prober not ready": {masked(func(s *sim) { s.nodes["node1"].facts.Prober.Ready = false }),
-			want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"source prober not ready, and heard": {masked(func(s *sim) { s.notReady("node1") }),
+			want{failing, "", counts(0, 5, 0, 1, 0)}},
+		"source prober not ready, and not heard yet": {masked(func(s *sim) {
+			s.notReady("node1")
+			s.nodes["node1"].report.HeardAt = time.Time{}
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"source prober not ready, and heard before the outage": {masked(func(s *sim) {
+			s.notReady("node1")
+			s.since = s.now.Add(time.Second)
+			s.after(2 * time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"source prober not ready, and heard after the outage": {masked(func(s *sim) {
+			s.notReady("node1")
+			s.since = s.now.Add(-time.Second)
+		}), want{failing, "", counts(0, 5, 0, 1, 0)}},
+		"source prober not ready, and silent since": {masked(func(s *sim) {
+			s.notReady("node1")
+			s.after(161 * time.Second)
+			s.nodes["node2"].report.SeenAt, s.nodes["node3"].report.SeenAt = s.now, s.now
+		}), want{passing, "", counts(0, 4, 0, 0, 2)}},
+		"source prober not ready, and young": {masked(func(s *sim) {
+			s.notReady("node1")
+			s.nodes["node1"].facts.Prober.StartedAt = s.now.Add(-29 * time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		// Readiness fails after 30 s without a report, a node after 40: such an
+		// outage turns only the former.
+		"source prober ready again after a short outage": {masked(func(s *sim) {
+			s.since = s.now.Add(-3 * time.Second)
+			s.nodes["node1"].facts.Prober.ReadySince = s.now.Add(-time.Second)
+		}), want{failing, "", counts(0, 5, 0, 1, 0)}},
 		"source prober terminating": {masked(func(s *sim) { s.nodes["node1"].facts.Prober.Terminating = true }),
 			want{passing, "", counts(0, 5, 0, 0, 1)}},
-		"source prober young": {masked(func(s *sim) { s.nodes["node1"].facts.Prober.ReadySince = s.now.Add(-time.Second) }),
+		"source prober young": {masked(func(s *sim) { s.nodes["node1"].facts.Prober.StartedAt = s.now.Add(-29 * time.Second) }),
 			want{passing, "", counts(0, 5, 0, 0, 1)}},
 		"source prober replaced": {masked(func(s *sim) { s.nodes["node1"].facts.Prober.UID = "new" }),
 			want{passing, "", counts(0, 4, 0, 0, 2)}},
@@ -291,7 +359,7 @@ func TestMeshPath(t *testing.T) {
 		}, want{unknown, "NodeNotReady", counts(0, 0, 0, 0, 6)}},
 		"never reported by young probers": {func(s *sim) {
 			allOfMesh(s, func(n *simNode) {
-				n.facts.Prober.ReadySince, n.report.Assignment.Status = s.now, v1alpha1.ProbeAssignmentStatus{}
+				n.facts.Prober.StartedAt, n.report.Assignment.Status = s.now, v1alpha1.ProbeAssignmentStatus{}
 			})
 		}, want{pending, "Pending", counts(6, 0, 0, 0, 0)}},
 		"never reported and stale": {func(s *sim) {
@@ -308,6 +376,12 @@ func TestMeshPath(t *testing.T) {
 			}
 		})
 	}
+}
+
+// notReady takes the readiness of a node's prober away.
+func (s *sim) notReady(node string) {
+	p := s.nodes[node].facts.Prober
+	p.Ready, p.ReadySince = false, time.Time{}
 }
 
 // masked lets node1's prober say that node2 fails, and something excuse it.

@@ -16,7 +16,6 @@ const (
 	maxEvidence = 256
 	maxMessage  = 1024
 	maxTarget   = 320
-	maxSource   = 253
 )
 
 // printable returns s with everything that is not a printable character

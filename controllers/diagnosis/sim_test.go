@@ -135,7 +135,7 @@ func (s *sim) heartbeat() {
 func (n *simNode) tell(now time.Time) {
 	a := n.report.Assignment
 	a.Status = v1alpha1.ProbeAssignmentStatus{PodUID: n.facts.Prober.UID, Heartbeat: ptr(metav1.NewTime(now))}
-	n.report.SeenAt = now
+	n.report.SeenAt, n.report.HeardAt = now, now
 	for i := range a.Spec.Groups {
 		g := &a.Spec.Groups[i]
 		gs := v1alpha1.GroupStatus{Key: g.Key, Hash: g.Hash, P50Microseconds: 300, P99Microseconds: 900}

@@ -144,7 +144,7 @@ func (s *sim) take(st *step) {
 	}
 	if st.Restart {
 		for _, n := range s.nodes {
-			n.report.SeenAt, n.report.ChangedAt = s.now, s.now
+			n.report.SeenAt, n.report.HeardAt, n.report.ChangedAt = s.now, time.Time{}, s.now
 		}
 	}
 	if st.APIBack {

@@ -72,6 +72,9 @@ type Report struct {
 	// SeenAt is when the controller last saw status.heartbeat or
 	// status.podUID change; before any change, when it first saw the object.
 	SeenAt time.Time
+	// HeardAt is when the controller last saw them change; zero before any
+	// change: what was there when it first looked may be of any age.
+	HeardAt time.Time
 	// ChangedAt is when the controller last changed the pairs of the spec;
 	// before any change, when it first saw the object.
 	ChangedAt time.Time
@@ -90,7 +93,7 @@ type NodeFacts struct {
 	// ReadySince is when the node last became Ready; zero if it is not.
 	ReadySince time.Time
 	// NotReadySince is when the node last stopped being Ready, as far as
-	// known; zero if never.
+	// known; zero if never, or if nobody saw it.
 	NotReadySince time.Time
 	// Gone is true when the Node object is deleted or being deleted.
 	Gone bool

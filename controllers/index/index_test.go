@@ -102,12 +102,16 @@ func TestCurrentPod(t *testing.T) {
 		return builders.MakeEchoPod(name, "n").UID(name).CreatedAt(now.Add(-age))
 	}
 	old, young := pod("old", time.Hour), pod("young", time.Minute)
+	serving := pod("serving", time.Hour).Ready(corev1.ConditionTrue, now)
 	for name, c := range map[string]struct {
 		pods []*corev1.Pod
 		want string
 	}{
 		"none":                     {nil, ""},
 		"the younger":              {[]*corev1.Pod{old.Obj(), young.Obj()}, "young"},
+		"not before it is Ready":   {[]*corev1.Pod{serving.Obj(), pod("pulling", 0).Ready(corev1.ConditionFalse, now).Obj()}, "serving"},
+		"once it is Ready":         {[]*corev1.Pod{serving.Obj(), pod("next", 0).Ready(corev1.ConditionTrue, now).Obj()}, "next"},
+		"Ready or not, it stays":   {[]*corev1.Pod{pod("leaving", time.Hour).Ready(corev1.ConditionTrue, now).Terminating(now).Obj(), young.Obj()}, "young"},
 		"the one that stays":       {[]*corev1.Pod{old.Obj(), pod("leaving", 0).Terminating(now).Obj()}, "old"},
 		"the one that is left":     {[]*corev1.Pod{pod("leaving", 0).Terminating(now).Obj()}, "leaving"},
 		"not one that ended":       {[]*corev1.Pod{old.Obj(), pod("evicted", 0).Phase(corev1.PodFailed).Obj()}, "old"},

@@ -36,8 +36,9 @@ func Finished(p *corev1.Pod) bool {
 }
 
 // Current is the pod that counts among those of one component on one node: in
-// a rollout two overlap, and the one that stays counts. Finished pods count
-// only where there is no other. Nil without pods.
+// a rollout two overlap, and the one that stays counts as soon as it is Ready;
+// until then it may have no image yet, and the one before it serves. Finished
+// pods count only where there is no other. Nil without pods.
 func Current(pods []*corev1.Pod) *corev1.Pod {
 	var current *corev1.Pod
 	for _, p := range pods {
@@ -54,6 +55,9 @@ func better(a, b *corev1.Pod) bool {
 	}
 	if ta, tb := a.DeletionTimestamp != nil, b.DeletionTimestamp != nil; ta != tb {
 		return tb
+	}
+	if ra, rb := Pod(a).Ready, Pod(b).Ready; ra != rb {
+		return ra
 	}
 	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return b.CreationTimestamp.Before(&a.CreationTimestamp)

@@ -52,7 +52,9 @@ func Prober(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 		spec.WithHostPID(true)
 		spec.SecurityContext.WithRunAsNonRoot(false).WithRunAsUser(0).WithRunAsGroup(0)
 	}
-	return daemonSet(s, v1alpha1.ProberName, ComponentProber, spec)
+	// Few at a time: every replaced pod is a blind spot for a while.
+	strategy := appsv1ac.RollingUpdateDaemonSet().WithMaxUnavailable(intstr.FromString("5%"))
+	return daemonSet(s, v1alpha1.ProberName, ComponentProber, spec, strategy)
 }
 
 // raiseContainer gives a prober's container what level Full takes: to enter
@@ -83,22 +85,30 @@ func Echo(s Settings) *appsv1ac.DaemonSetApplyConfiguration {
 		"--pod-uid=$(POD_UID)",
 		"--bind-address=:"+strconv.Itoa(plan.EchoPort),
 		"--http-bind-address=:"+strconv.Itoa(EchoHTTPPort),
+		"--health-probe-bind-address=:"+strconv.Itoa(HealthPort),
 		"--metrics-bind-address=:"+strconv.Itoa(MetricsPort),
 	).
 		WithPorts(
 			port("metrics", MetricsPort, corev1.ProtocolTCP),
 			port("echo-tcp", plan.EchoPort, corev1.ProtocolTCP),
 			port("echo-udp", plan.EchoPort, corev1.ProtocolUDP),
-			port("http", EchoHTTPPort, corev1.ProtocolTCP)).
-		WithLivenessProbe(liveness("http")).
-		WithReadinessProbe(probe("/healthz", "http").WithPeriodSeconds(5).WithFailureThreshold(2))
+			port("http", EchoHTTPPort, corev1.ProtocolTCP),
+			port("health", HealthPort, corev1.ProtocolTCP)).
+		WithLivenessProbe(liveness("health")).
+		WithReadinessProbe(probe("/healthz", "health").WithPeriodSeconds(5).WithFailureThreshold(2))
 	spec := podSpec(s, container, 5).
 		WithServiceAccountName(v1alpha1.EchoName).
 		WithAutomountServiceAccountToken(false)
-	return daemonSet(s, v1alpha1.EchoName, ComponentEcho, spec)
+	// A node's echo pod is the only endpoint that the echo Service has there: it
+	// goes when its successor is Ready, and not before its image is pulled.
+	strategy := appsv1ac.RollingUpdateDaemonSet().
+		WithMaxUnavailable(intstr.FromInt32(0)).WithMaxSurge(intstr.FromString("5%"))
+	return daemonSet(s, v1alpha1.EchoName, ComponentEcho, spec, strategy)
 }
 
-func daemonSet(s Settings, name, component string, spec *corev1ac.PodSpecApplyConfiguration) *appsv1ac.DaemonSetApplyConfiguration {
+func daemonSet(
+	s Settings, name, component string, spec *corev1ac.PodSpecApplyConfiguration, strategy *appsv1ac.RollingUpdateDaemonSetApplyConfiguration,
+) *appsv1ac.DaemonSetApplyConfiguration {
 	labels := Labels(component)
 	return appsv1ac.DaemonSet(name, s.Namespace).
 		WithLabels(labels).
@@ -107,8 +117,7 @@ func daemonSet(s Settings, name, component string, spec *corev1ac.PodSpecApplyCo
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(labels)).
 			WithUpdateStrategy(appsv1ac.DaemonSetUpdateStrategy().
 				WithType("RollingUpdate").
-				// Few at a time: every replaced pod is a blind spot for a while.
-				WithRollingUpdate(appsv1ac.RollingUpdateDaemonSet().WithMaxUnavailable(intstr.FromString("5%")))).
+				WithRollingUpdate(strategy)).
 			WithTemplate(corev1ac.PodTemplateSpec().WithLabels(labels).WithSpec(spec)))
 }
 
@@ -141,8 +150,7 @@ func container(s Settings, component string, resources corev1.ResourceRequiremen
 		WithArgs(append([]string{component}, args...)...).
 		WithEnv(
 			fieldEnv("NODE_NAME", "spec.nodeName"),
-			fieldEnv("POD_UID", "metadata.uid"),
-			fieldEnv("POD_NAMESPACE", "metadata.namespace")).
+			fieldEnv("POD_UID", "metadata.uid")).
 		WithResources(corev1ac.ResourceRequirements().WithRequests(resources.Requests).WithLimits(resources.Limits)).
 		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
 		WithSecurityContext(corev1ac.SecurityContext().

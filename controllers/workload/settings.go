@@ -18,9 +18,9 @@ import (
 const (
 	// MetricsPort of both.
 	MetricsPort = 8443
-	// HealthPort of the prober: /healthz and /readyz.
+	// HealthPort of both: /healthz, and /readyz of the prober.
 	HealthPort = 8081
-	// EchoHTTPPort of the echo pods, with /healthz.
+	// EchoHTTPPort of the echo pods, which probes of ClusterIPs aim at.
 	EchoHTTPPort = 8442
 )
 

@@ -74,3 +74,15 @@ func TestEchoPodsAreTheSame(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestEchoPodsOverlap: the echo Service sends each node's probes to that node's
+// echo pod, so there has to be one at any time.
+func TestEchoPodsOverlap(t *testing.T) {
+	rolling := workload.Echo(settings()).Spec.UpdateStrategy.RollingUpdate
+	if n := rolling.MaxUnavailable; n == nil || n.String() != "0" {
+		t.Errorf("maxUnavailable is %v: nodes would be without an echo pod", n)
+	}
+	if n := rolling.MaxSurge; n == nil || n.String() == "0" || n.String() == "0%" {
+		t.Errorf("maxSurge is %v: nothing would ever be replaced", n)
+	}
+}

@@ -33,8 +33,19 @@ func (b *Bound) webServer() *http.Server {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(Identity{Node: b.server.NodeName, PodUID: b.server.PodUID})
 	})
+	return b.newServer(mux)
+}
+
+// healthServer serves /healthz and counts nothing: it is not the mesh's.
+func (b *Bound) healthServer() *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	return b.newServer(mux)
+}
+
+func (b *Bound) newServer(handler http.Handler) *http.Server {
 	server := &http.Server{
-		Handler:           mux,
+		Handler:           handler,
 		ReadTimeout:       b.server.timeout,
 		ReadHeaderTimeout: b.server.timeout,
 		WriteTimeout:      b.server.timeout,

@@ -30,6 +30,13 @@ func DefaultLimits() Limits {
 	return Limits{Total: 5000, PerSource: 200, Sources: 4096, Connections: 512}
 }
 
+// healthLimits are those of the listener for health, which the kubelet asks a
+// few times a minute. Anybody can reach it, so no source gets more than a few
+// of its connections.
+func healthLimits() Limits {
+	return Limits{Total: 5000, PerSource: 5, Sources: 4096, Connections: 512}
+}
+
 // burstFactor: mesh rounds come in bursts.
 const burstFactor = 3
 

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -36,6 +37,9 @@ type Server struct {
 	// HTTPAddr, DefaultHTTPAddr if empty. HTTP has GET /healthz (200) and
 	// GET /identity (JSON: node, podUID).
 	HTTPAddr string
+	// HealthAddr has GET /healthz too, for the kubelet alone: what is asked
+	// elsewhere does not use up what is answered here. None if empty.
+	HealthAddr string
 	// Registerer for the metrics; none if nil.
 	Registerer prometheus.Registerer
 	// Limits of what is answered; DefaultLimits if zero.
@@ -53,6 +57,7 @@ type Bound struct {
 	tcp     net.Listener
 	udp     *net.UDPConn
 	http    net.Listener
+	health  net.Listener // nil for none
 }
 
 // Run listens and serves until ctx ends; then it returns nil.
@@ -110,7 +115,10 @@ func (b *Bound) listen(ctx context.Context) error {
 		return err
 	}
 	b.udp = packets.(*net.UDPConn)
-	b.http, err = config.Listen(ctx, "tcp", b.server.HTTPAddr)
+	if b.http, err = config.Listen(ctx, "tcp", b.server.HTTPAddr); err != nil || b.server.HealthAddr == "" {
+		return err
+	}
+	b.health, err = config.Listen(ctx, "tcp", b.server.HealthAddr)
 	return err
 }
 
@@ -119,6 +127,9 @@ func (b *Bound) Addr() netip.AddrPort { return addrPort(b.tcp.Addr()) }
 
 // HTTPAddr is where HTTP is served.
 func (b *Bound) HTTPAddr() netip.AddrPort { return addrPort(b.http.Addr()) }
+
+// HealthAddr is where health is served; only if the Server has such an address.
+func (b *Bound) HealthAddr() netip.AddrPort { return addrPort(b.health.Addr()) }
 
 // addrPort is that of a TCP or UDP address, without an IPv4-mapped form.
 func addrPort(a net.Addr) netip.AddrPort {
@@ -137,7 +148,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 func (b *Bound) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	web := b.webServer()
+	web, health := b.webServer(), b.healthServer()
 	var group sync.WaitGroup
 	serve := func(what string, f func(context.Context) error) {
 		group.Go(func() {
@@ -151,10 +162,18 @@ func (b *Bound) Serve(ctx context.Context) error {
 	serve("HTTP", func(context.Context) error {
 		return web.Serve(&limitedListener{Listener: b.http, limiter: b.limiter, metrics: b.metrics, slots: make(chan struct{}, b.server.Limits.Connections)})
 	})
+	if b.health != nil {
+		serve("health", func(context.Context) error {
+			limits := healthLimits()
+			return health.Serve(&limitedListener{Listener: b.health, limiter: newLimiter(limits), metrics: b.metrics, slots: make(chan struct{}, limits.Connections)})
+		})
+	}
 	<-ctx.Done()
 	err := context.Cause(ctx)
 	b.close()
-	_ = web.Close() // closes what is open: nothing here is worth draining
+	for _, server := range []*http.Server{web, health} {
+		_ = server.Close() // closes what is open: nothing here is worth draining
+	}
 	group.Wait()
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil
@@ -164,7 +183,7 @@ func (b *Bound) Serve(ctx context.Context) error {
 
 // close closes the listening sockets and forgets the metrics.
 func (b *Bound) close() {
-	for _, l := range []net.Listener{b.tcp, b.http} {
+	for _, l := range []net.Listener{b.tcp, b.http, b.health} {
 		if l != nil {
 			_ = l.Close()
 		}

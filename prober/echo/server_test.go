@@ -32,7 +32,7 @@ func start(t *testing.T, server Server) (*Bound, *prometheus.Registry) {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
 	server.NodeName, server.PodUID, server.Registerer = "node-a", "uid-a", registry
-	server.Addr, server.HTTPAddr = "127.0.0.1:0", "127.0.0.1:0"
+	server.Addr, server.HTTPAddr, server.HealthAddr = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	ctx, cancel := context.WithCancel(context.Background())
 	b, err := server.Listen(ctx)
 	if err != nil {
@@ -141,6 +141,46 @@ func TestHTTP(t *testing.T) {
 		if status, _ = get(t, c.method, base+c.path); status != c.want {
 			t.Errorf("%s %s: %d", c.method, c.path, status)
 		}
+	}
+}
+
+// The kubelet is answered while everybody else uses up what there is for them:
+// else it would restart a pod because of who asks it too often.
+func TestHealthIsApart(t *testing.T) {
+	b, _ := start(t, Server{Limits: Limits{Total: 1, PerSource: 1, Sources: 1, Connections: 1}, timeout: patient})
+	for _, reason := range []string{reasonConnections, reasonSource} {
+		dropped := b.metrics.dropped.WithLabelValues(reason)
+		for deadline := time.Now().Add(patient); count(t, dropped) == 0; {
+			if time.Now().After(deadline) {
+				t.Fatalf("nothing was dropped for %s", reason)
+			}
+			if conn, err := net.DialTimeout("tcp", b.HTTPAddr().String(), patient); err == nil {
+				t.Cleanup(func() { _ = conn.Close() })
+			}
+		}
+	}
+	if status, _ := get(t, http.MethodGet, "http://"+b.HealthAddr().String()+"/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz: %d", status)
+	}
+	if n := count(t, b.metrics.requests.WithLabelValues(protocolHTTP)); n != 0 {
+		t.Errorf("%v requests of the mesh counted", n)
+	}
+}
+
+// No source takes more of the health listener than its small share.
+func TestHealthIsLimitedToo(t *testing.T) {
+	b, _ := start(t, Server{})
+	dropped := b.metrics.dropped.WithLabelValues(reasonSource)
+	for deadline := time.Now().Add(patient); count(t, dropped) == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing was dropped")
+		}
+		if conn, err := net.DialTimeout("tcp", b.HealthAddr().String(), patient); err == nil {
+			t.Cleanup(func() { _ = conn.Close() })
+		}
+	}
+	if status, _ := get(t, http.MethodGet, "http://"+b.HTTPAddr().String()+"/identity"); status != http.StatusOK {
+		t.Errorf("/identity: %d", status)
 	}
 }
 

@@ -10,10 +10,19 @@ const (
 	minHeartbeat     = 10 * time.Second
 	maxHeartbeat     = time.Hour
 	firstBackoff     = 500 * time.Millisecond
-	maxBackoff       = 5 * time.Second
+	// firstWithin bounds how long the first report waits: until every pair had
+	// its turn, but not for those whose probes hang.
+	firstWithin = 16 * time.Second
 	// reclaimAfter bounds how often two writers of one status alternate.
 	reclaimAfter = 10 * time.Second
 )
+
+// MaxBackoff is the longest pause between two tries to reach the API server.
+// The heartbeat tells how many probers there are: when it comes back, all of
+// them try within that pause, and no more than some hundred a second should.
+func MaxBackoff(heartbeat time.Duration) time.Duration {
+	return min(max(heartbeat/12, 5*time.Second), 30*time.Second)
+}
 
 // pace decides when to write. It is pure: times come in and go out.
 type pace struct {
@@ -26,8 +35,10 @@ type pace struct {
 	reported bool // this process wrote a status
 	dirty    bool // something changed since the last write
 	urgent   bool // and must not wait until new pairs were attempted
-	// settleBy is until when to wait for the first attempts of new pairs.
-	settleBy    time.Time
+	// firstBy is until when the first report waits for attempts; settleBy, by
+	// the key of a group, is the same for the news of that group.
+	firstBy     time.Time
+	settleBy    map[string]time.Time
 	lastWrite   time.Time
 	heartbeatAt time.Time
 	retryAt     time.Time
@@ -37,16 +48,27 @@ type pace struct {
 	dueSince time.Time
 }
 
-// assign takes in a new assignment whose pairs will have been attempted by
-// the given time.
-func (p *pace) assign(heartbeat time.Duration, settleBy time.Time) {
+// assign takes in a new assignment. The pairs of each group will have been
+// attempted within the time given by its key.
+func (p *pace) assign(now time.Time, heartbeat time.Duration, settle map[string]time.Duration) {
 	if heartbeat <= 0 {
 		heartbeat = defaultHeartbeat
 	}
 	p.heartbeat = min(max(heartbeat, minHeartbeat), maxHeartbeat)
 	p.assigned, p.dirty = true, true
-	if settleBy.After(p.settleBy) {
-		p.settleBy = settleBy
+	before := p.settleBy
+	p.settleBy = make(map[string]time.Time, len(settle))
+	first := time.Duration(0)
+	for group, within := range settle {
+		first = max(first, min(within, firstWithin))
+		p.settleBy[group] = now.Add(within)
+		// Whoever waits already need not wait for longer.
+		if by := before[group]; by.After(now) && by.Before(p.settleBy[group]) {
+			p.settleBy[group] = by
+		}
+	}
+	if !p.firstBy.After(now) {
+		p.firstBy = now.Add(first)
 	}
 }
 
@@ -56,16 +78,17 @@ func (p *pace) withdraw() {
 }
 
 // due returns when to write next, false for not before something happens.
-// settled: every pair has been attempted.
-func (p *pace) due(settled bool) (time.Time, bool) {
+// settled: every pair has been attempted; news: the keys of the groups whose
+// progress was not written yet.
+func (p *pace) due(settled bool, news []string) (time.Time, bool) {
 	if !p.assigned {
 		return time.Time{}, false
 	}
 	at := p.heartbeatAt
 	if p.dirty || !p.reported {
 		change := p.lastWrite.Add(p.minInterval)
-		if wait := !settled && (!p.reported || !p.urgent); wait && p.settleBy.After(change) {
-			change = p.settleBy
+		if by := p.patience(settled, news); by.After(change) {
+			change = by
 		}
 		if !p.reported || change.Before(at) {
 			at = change
@@ -75,6 +98,33 @@ func (p *pace) due(settled bool) (time.Time, bool) {
 		at = p.retryAt
 	}
 	return at, true
+}
+
+// patience is until when to wait for more first attempts. A group waits for
+// its own pairs and not for those of others, which may hang for long.
+func (p *pace) patience(settled bool, news []string) time.Time {
+	switch {
+	case settled, p.reported && p.urgent:
+		return time.Time{}
+	case !p.reported:
+		return p.firstBy
+	}
+	var earliest time.Time
+	wait := func(by time.Time) {
+		if earliest.IsZero() || by.Before(earliest) {
+			earliest = by
+		}
+	}
+	for _, group := range news {
+		wait(p.settleBy[group])
+	}
+	if len(news) > 0 {
+		return earliest
+	}
+	for _, by := range p.settleBy {
+		wait(by)
+	}
+	return earliest
 }
 
 // begin notes that a write starts now; what changes from here on is for the
@@ -94,7 +144,7 @@ func (p *pace) end(now time.Time, ok bool) {
 		p.heartbeatAt = now.Add(time.Duration((0.9 + 0.2*p.jitter()) * float64(p.heartbeat)))
 		return
 	}
-	p.backoff = min(max(2*p.backoff, firstBackoff), maxBackoff)
+	p.backoff = min(max(2*p.backoff, firstBackoff), MaxBackoff(p.heartbeat))
 	p.retryAt = now.Add(time.Duration((0.5 + 0.5*p.jitter()) * float64(p.backoff)))
 	// What could not be written is as urgent as anything.
 	p.dirty = p.dirty || !p.dueSince.IsZero()

@@ -38,6 +38,9 @@ type Source interface {
 	// Pairs returns how many pairs there are and how many of them were never
 	// attempted.
 	Pairs() (all, unattempted int)
+	// News returns the keys of the groups with pairs that were attempted for the
+	// first time since the last Snapshot.
+	News() []string
 }
 
 // Observer sees how writes end.
@@ -88,11 +91,11 @@ func New(o Options) *Reporter {
 	return &Reporter{o: o, poke: make(chan struct{}, 1), pace: pace{minInterval: o.MinInterval, jitter: o.Jitter}}
 }
 
-// Assigned says that the source has a new assignment, whose pairs will all
-// have been attempted within the given time. A report that does not tell of
-// trouble waits for that.
-func (r *Reporter) Assigned(heartbeat, settle time.Duration) {
-	r.change(func(p *pace) { p.assign(heartbeat, r.o.Clock.Now().Add(settle)) })
+// Assigned says that the source has a new assignment. The pairs of each group
+// will have been attempted within the time given by its key; a report that does
+// not tell of trouble waits for that.
+func (r *Reporter) Assigned(heartbeat time.Duration, settle map[string]time.Duration) {
+	r.change(func(p *pace) { p.assign(r.o.Clock.Now(), heartbeat, settle) })
 }
 
 // Withdrawn says that there is no assignment any more.
@@ -155,9 +158,13 @@ func (r *Reporter) Run(ctx context.Context) {
 // wait returns for how long there is nothing to write, false for ever.
 func (r *Reporter) wait() (time.Duration, bool) {
 	settled := r.settled()
+	var news []string
+	if !settled {
+		news = r.o.Source.News()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at, ok := r.pace.due(settled)
+	at, ok := r.pace.due(settled, news)
 	return at.Sub(r.o.Clock.Now()), ok
 }
 

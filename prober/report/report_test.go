@@ -24,10 +24,15 @@ func newPace() *pace {
 
 func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
 
+// within is one group that settles within some seconds.
+func within(seconds int) map[string]time.Duration {
+	return map[string]time.Duration{"g": time.Duration(seconds) * time.Second}
+}
+
 // write plays one write at the time it is due and returns that time.
 func (p *pace) write(t *testing.T, settled, ok bool) time.Duration {
 	t.Helper()
-	due, some := p.due(settled)
+	due, some := p.due(settled, nil)
 	if !some {
 		t.Fatal("nothing is due")
 	}
@@ -41,7 +46,7 @@ func (p *pace) write(t *testing.T, settled, ok bool) time.Duration {
 
 func wantDue(t *testing.T, p *pace, settled bool, want time.Duration) {
 	t.Helper()
-	due, ok := p.due(settled)
+	due, ok := p.due(settled, nil)
 	if !ok || due.Sub(epoch) != want {
 		t.Errorf("due after %s (%v), want %s", due.Sub(epoch), ok, want)
 	}
@@ -49,21 +54,53 @@ func wantDue(t *testing.T, p *pace, settled bool, want time.Duration) {
 
 func TestFirstReportWaitsForAttempts(t *testing.T) {
 	p := newPace()
-	if _, ok := p.due(true); ok {
+	if _, ok := p.due(true, nil); ok {
 		t.Error("there is nothing to report about")
 	}
-	p.assign(0, at(10))
+	p.assign(at(0), 0, within(10))
 	wantDue(t, p, false, 10*time.Second)
 	p.dirty, p.urgent = true, true
 	wantDue(t, p, false, 10*time.Second)
-	if due, _ := p.due(true); due.After(at(0)) {
+	if due, _ := p.due(true, nil); due.After(at(0)) {
 		t.Error("all pairs were attempted: nothing to wait for")
 	}
 }
 
+// A group whose probes hang for 45 s delays its own progress and no other's.
+func TestGroupsDoNotWaitForEachOther(t *testing.T) {
+	settle := map[string]time.Duration{"quick": 2 * time.Second, "usual": 11 * time.Second, "hangs": 45 * time.Second}
+	p := newPace()
+	p.assign(at(0), 10*time.Minute, settle)
+	due := func(want float64, news ...string) {
+		t.Helper()
+		if got, _ := p.due(false, news); !got.Equal(at(want)) {
+			t.Errorf("with news of %v due after %s, want %v s", news, got.Sub(epoch), want)
+		}
+	}
+	due(16, "quick", "usual") // the first report tells of all that had a turn
+	p.begin(at(16))
+	p.end(at(16), true)
+
+	p.assign(at(100), 10*time.Minute, settle)
+	due(102, "quick", "hangs")
+	p.begin(at(102))
+	p.end(at(102), true)
+	p.dirty = true
+	due(111, "usual", "hangs")
+	p.begin(at(111))
+	p.end(at(111), true)
+	p.dirty = true
+	due(112, "usual") // late, but not to be held back for that
+	due(145, "hangs")
+
+	// Assignments that follow each other do not put it off again and again.
+	p.assign(at(140), 10*time.Minute, settle)
+	due(145, "hangs")
+}
+
 func TestPace(t *testing.T) {
 	p := newPace()
-	p.assign(60*time.Second, at(10))
+	p.assign(at(0), 60*time.Second, within(10))
 	p.write(t, false, true) // at 10 s
 	wantDue(t, p, true, 70*time.Second)
 
@@ -75,21 +112,22 @@ func TestPace(t *testing.T) {
 	wantDue(t, p, true, 71*time.Second)
 
 	// New pairs: their progress waits, trouble does not.
-	p.assign(60*time.Second, at(40))
+	p.assign(at(11), 60*time.Second, within(29))
 	wantDue(t, p, false, 40*time.Second)
 	p.urgent = true
 	wantDue(t, p, false, 12*time.Second)
 	p.write(t, false, true)
 
 	p.withdraw()
-	if _, ok := p.due(true); ok {
+	if _, ok := p.due(true, nil); ok {
 		t.Error("nothing is assigned any more")
 	}
 }
 
 func TestRetries(t *testing.T) {
 	p := newPace()
-	p.assign(60*time.Second, at(0))
+	p.assign(at(0), 60*time.Second, within(0))
+	const maxBackoff = 5 * time.Second
 	last := p.write(t, true, false)
 	for range 20 {
 		next := p.write(t, true, false)
@@ -121,9 +159,33 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// Where there are many probers, each waits longer, so that all of them together
+// do not ask too much of an API server that is back.
+func TestRetriesSpreadWithTheFleet(t *testing.T) {
+	for heartbeat, want := range map[time.Duration]time.Duration{
+		0:                 5 * time.Second, // a small cluster
+		60 * time.Second:  5 * time.Second,
+		240 * time.Second: 20 * time.Second,
+		625 * time.Second: 30 * time.Second, // 5,000 nodes
+	} {
+		p := newPace()
+		p.jitter = func() float64 { return 1 }
+		p.assign(at(0), heartbeat, within(0))
+		var longest time.Duration
+		last := p.write(t, true, false)
+		for range 20 {
+			next := p.write(t, true, false)
+			longest, last = max(longest, next-last), next
+		}
+		if longest != want {
+			t.Errorf("heartbeat %s: retries %s apart, want %s", heartbeat, longest, want)
+		}
+	}
+}
+
 func TestOverwrittenIsAnsweredSlowly(t *testing.T) {
 	p := newPace()
-	p.assign(60*time.Second, at(0))
+	p.assign(at(0), 60*time.Second, within(0))
 	p.write(t, true, true)
 	start := p.lastWrite.Sub(epoch)
 	p.reclaim(at(0).Add(start))
@@ -134,7 +196,7 @@ func TestOverwrittenIsAnsweredSlowly(t *testing.T) {
 func TestPaceProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := newPace()
-		p.assign(0, at(1))
+		p.assign(at(0), 0, within(1))
 		now, last := epoch.Add(time.Second), time.Time{}
 		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 3).Draw(rt, "event") {
@@ -145,10 +207,10 @@ func TestPaceProperties(t *testing.T) {
 			case 2:
 				p.reclaim(now)
 			case 3:
-				p.assign(0, now.Add(15*time.Second))
+				p.assign(now, 0, within(15))
 			}
 			now = now.Add(time.Duration(rapid.Int64Range(0, 3e9).Draw(rt, "pause")))
-			due, ok := p.due(rapid.Bool().Draw(rt, "settled"))
+			due, ok := p.due(rapid.Bool().Draw(rt, "settled"), nil)
 			if !ok || due.After(now.Add(66*time.Second)) {
 				rt.Fatalf("next write %s from now", due.Sub(now))
 			}
@@ -177,6 +239,8 @@ func (s *source) Snapshot() ([]v1alpha1.GroupStatus, []v1alpha1.PairStatus) {
 	defer s.mu.Unlock()
 	return append([]v1alpha1.GroupStatus(nil), s.groups...), nil
 }
+
+func (s *source) News() []string { return nil }
 
 func (s *source) Pairs() (int, int) {
 	s.mu.Lock()
@@ -238,7 +302,7 @@ func TestReporterSendsTheNewestStateAndALastOne(t *testing.T) {
 		r.Run(ctx)
 	}()
 
-	r.Assigned(time.Minute, 15*time.Second)
+	r.Assigned(time.Minute, within(15))
 	src.set(0, 1)
 	r.Changed(track.Progress)
 	if s := receive(t, clk, w); s.PodUID != "uid" || s.Groups[0].Pairs.Passing != 1 {

@@ -47,6 +47,8 @@ type Group struct {
 	pairs     map[string]*Pair
 	counts    v1alpha1.PairCounts
 	latencies latencies
+	// news: there is Progress since the last Snapshot.
+	news bool
 }
 
 // Pair is one pair of a Group. It outlives its place in the assignment
@@ -110,7 +112,7 @@ func (g *Group) fill(pairs []v1alpha1.Pair, old *Group, seeds map[string]*v1alph
 	g.pairs = make(map[string]*Pair, len(pairs))
 	g.order = make([]*Pair, 0, len(pairs))
 	if old != nil {
-		g.latencies = old.latencies
+		g.latencies, g.news = old.latencies, old.news
 	}
 	for i := range pairs {
 		target := pairs[i].Key
@@ -205,10 +207,24 @@ func (t *Tracker) observe(p *Pair, o Observation, now time.Time) (Change, bool) 
 	case changed && !(before == v1alpha1.StatePending && after == v1alpha1.StatePassing):
 		return Transition, p.state.everyRound()
 	case changed || first:
+		g.news = true
 		return Progress, p.state.everyRound()
 	default:
 		return NoChange, p.state.everyRound()
 	}
+}
+
+// News returns the keys of the groups with Progress since the last Snapshot.
+func (t *Tracker) News() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var keys []string
+	for _, g := range t.order {
+		if g.news {
+			keys = append(keys, g.key)
+		}
+	}
+	return keys
 }
 
 // Snapshot returns the counts of all groups in the order of the assignment,
@@ -219,6 +235,7 @@ func (t *Tracker) Snapshot() ([]v1alpha1.GroupStatus, []v1alpha1.PairStatus) {
 	groups := make([]v1alpha1.GroupStatus, 0, len(t.order))
 	var notPassing []v1alpha1.PairStatus
 	for _, g := range t.order {
+		g.news = false
 		p50, p99 := g.latencies.quantiles()
 		groups = append(groups, v1alpha1.GroupStatus{
 			Key: g.key, Hash: g.hash, Pairs: g.counts, P50Microseconds: p50, P99Microseconds: p99,

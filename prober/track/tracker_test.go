@@ -39,6 +39,35 @@ func counts(t *Tracker) v1alpha1.PairCounts {
 	return groups[0].Pairs
 }
 
+// News names the groups of which a reader does not know everything yet.
+func TestNews(t *testing.T) {
+	want := func(tr *Tracker, keys ...string) {
+		t.Helper()
+		if diff := cmp.Diff(keys, tr.News()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	tr := New(func(Change) {})
+	spec := assignment("a-1", 1, 2)
+	other := spec.Groups[0]
+	other.Key = "h"
+	spec.Groups = append(spec.Groups, other)
+	tr.Update(spec, nil, epoch)
+	want(tr)
+	tr.Pair("h", target(1)).Observe(good, epoch)
+	want(tr, "h")
+	tr.Update(assignment("a-2", 1), nil, epoch)
+	want(tr)
+	tr.Update(spec, nil, epoch)
+	tr.Pair("g", target(1)).Observe(good, epoch)
+	tr.Pair("h", target(2)).Observe(bad, epoch)
+	want(tr, "g", "h")
+	tr.Snapshot()
+	want(tr)
+	tr.Pair("g", target(1)).Observe(good, epoch)
+	want(tr)
+}
+
 func TestUpdateKeepsWhatStays(t *testing.T) {
 	tr := New(func(Change) {})
 	tr.Update(assignment("a-1", 1, 2), nil, epoch)

@@ -15,6 +15,8 @@ import (
 	"github.com/go-logr/logr"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -57,11 +59,15 @@ func newClient(t *testing.T) client.Client {
 
 func clientOf(t *testing.T, config *rest.Config) client.Client {
 	t.Helper()
-	c, err := client.New(config, client.Options{})
-	if err != nil {
-		t.Fatal(err)
+	// A scheme of its own: the default one is shared by all tests.
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := v1alpha1.AddToScheme(c.Scheme()); err != nil {
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return client.WithFieldValidation(c, "Strict")

@@ -57,6 +57,26 @@ func TestAPIServerOutage(t *testing.T) {
 	}
 }
 
+// An outage that ends before anything is given up: no node and no prober's pod
+// counts as not Ready. Who watches the API server has nevertheless begun to ask
+// it more rarely.
+func TestShortAPIServerOutage(t *testing.T) {
+	calm(t)
+	t.Cleanup(func() {
+		if out, err := tryLab(context.WithoutCancel(t.Context()), "start", "apiserver"); err != nil {
+			t.Errorf("start apiserver: %v\n%s", err, out)
+		}
+	})
+	lab(t, "stop", "apiserver")
+	heal := breakNetwork(t, "vxlan", faultNode)
+	pause(t, 15*time.Second)
+	lab(t, "start", "apiserver")
+	eventually(t, slack*15*time.Second, "the status tells what broke during the outage", inState(clusterNetwork, v1alpha1.StateFailing, pathCrossNode))
+	onlyPairsWith(t, clusterNetwork, pathCrossNode, faultNode)
+	heal()
+	eventually(t, slack*detectionBound, "Ready again", ready(clusterNetwork))
+}
+
 // A prober that gets less CPU than its probes need measures itself, not the
 // network. The probes of cluster-network cost less than a hundredth of a core,
 // so the story adds some that cost more.

@@ -1,0 +1,80 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	testingclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/plan"
+	"github.com/netladder/netladder/test/builders"
+)
+
+// TestNotReadyProberIsHeard: a prober's pod is not Ready while it cannot
+// report. What it then tells is told, before its pod is Ready again.
+func TestNotReadyProberIsHeard(t *testing.T) {
+	h, nodes := meshCluster(t)
+	h.start()
+	h.assigned(nodes, 1)
+	h.reportAll(nodes)
+	h.readyIs("mesh", metav1.ConditionTrue, "")
+	h.clock.Step(2 * time.Minute)
+	h.reportAll(nodes)
+	var pod corev1.Pod
+	must(t, h.client.Get(t.Context(), client.ObjectKey{Namespace: h.namespace, Name: "prober-" + nodes[0]}, &pod))
+	for i := range pod.Status.Conditions {
+		pod.Status.Conditions[i].Status = corev1.ConditionFalse
+	}
+	must(t, h.client.Status().Update(t.Context(), &pod))
+	h.pass(2 * time.Second)
+	h.report(nodes[0], "cross")
+	h.readyIs("mesh", metav1.ConditionFalse, v1alpha1.ReasonPathsFailing)
+}
+
+// TestFirstWordAfterAnOutageIsJudged: a heartbeat with nothing new in it is news
+// all the same if its prober, or its node, was given up.
+func TestFirstWordAfterAnOutageIsJudged(t *testing.T) {
+	for name, c := range map[string]struct {
+		node, prober corev1.ConditionStatus
+		want         bool
+	}{
+		"all is well":             {corev1.ConditionTrue, corev1.ConditionTrue, false},
+		"the node was given up":   {corev1.ConditionUnknown, corev1.ConditionTrue, true},
+		"its prober is not ready": {corev1.ConditionTrue, corev1.ConditionFalse, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := testingclock.NewFakeClock(time.Now())
+			w := newWorld(clock, plan.Settings{Namespace: "netladder-system"})
+			long := clock.Now().Add(-time.Hour)
+			pods := []*corev1.Pod{builders.MakeProberPod("prober", "node0").Namespace("netladder-system").Ready(c.prober, long).Obj()}
+			w.observeNode("node0", builders.MakeNode("node0").Ready(c.node, long).Obj(), pods)
+			// The check's sources are elsewhere: it knows of the node as a target.
+			check := builders.MakeCheck("mesh").Namespace("netladder-system").Path("cross", builders.ToMesh(v1alpha1.MeshScopeAny)).Obj()
+			key := client.ObjectKeyFromObject(check)
+			w.observeCheck(key, check)
+			heartbeat := func(at time.Time) map[types.NamespacedName]struct{} {
+				a := &v1alpha1.ProbeAssignment{ObjectMeta: metav1.ObjectMeta{Name: "node0"}}
+				a.Spec.Heartbeat.Duration = time.Minute
+				a.Status = v1alpha1.ProbeAssignmentStatus{PodUID: string(pods[0].UID), Heartbeat: &metav1.Time{Time: at}}
+				return w.observeReport("node0", a).checks
+			}
+			heartbeat(clock.Now())
+			clock.Step(10 * time.Second)
+			if _, got := heartbeat(clock.Now())[key]; got != c.want {
+				t.Errorf("the check is judged at the first word: %t, want %t", got, c.want)
+			}
+			clock.Step(10 * time.Second)
+			if _, got := heartbeat(clock.Now())[key]; got {
+				t.Error("the check is judged at the second word")
+			}
+		})
+	}
+}
