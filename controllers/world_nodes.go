@@ -120,7 +120,7 @@ func component(pods []*corev1.Pod, name string) *corev1.Pod {
 }
 
 func nodeFacts(previous *diagnosis.NodeFacts, n *corev1.Node, prober, echo *corev1.Pod) *diagnosis.NodeFacts {
-	facts := &diagnosis.NodeFacts{Gone: n.DeletionTimestamp != nil}
+	facts := &diagnosis.NodeFacts{Gone: n.DeletionTimestamp != nil, CreatedAt: n.CreationTimestamp.Time}
 	ready, since := index.NodeReady(n)
 	facts.Ready = ready
 	// A node that became Ready anew without having been seen otherwise was not
@@ -148,7 +148,7 @@ func sameFacts(a, b *diagnosis.NodeFacts) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Ready == b.Ready && a.Gone == b.Gone &&
+	return a.Ready == b.Ready && a.Gone == b.Gone && a.CreatedAt.Equal(b.CreatedAt) &&
 		a.ReadySince.Equal(b.ReadySince) && a.NotReadySince.Equal(b.NotReadySince) &&
 		samePod(a.Prober, b.Prober) && samePod(a.Echo, b.Echo)
 }

@@ -3,7 +3,8 @@
 #   hack/e2e.sh            the stories of CI
 #   hack/e2e.sh full       all stories
 #   hack/e2e.sh detection  20 breaks of the overlay, timed
-# RUN=Regexp picks stories; KEEP=1 leaves the lab running to look around.
+# RUN=Regexp picks stories, LEVEL=Restricted or LEVEL=Full those of one level of
+# the probers; KEEP=1 leaves the lab running to look around.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 lab_name=${NETLADDER_LAB_NAME:-nle2e}
@@ -53,6 +54,10 @@ if [[ ${RUN:-} == TestFull* || ${RUN:-} == ^TestFull* ]]; then
 elif [[ -n ${RUN:-} ]]; then
   restricted=(-run "$RUN") full=()
 fi
+case ${LEVEL:-} in
+  Restricted) full=() ;;
+  Full) restricted=() ;;
+esac
 
 # hack/e2e-table.sh makes a table of these logs.
 log=$root/dist/e2e-$tier-$(git -C "$root" rev-parse --short HEAD)-$(date +%H%M%S).log

@@ -26,7 +26,8 @@ func (m mask) active() bool { return m.reason != "" }
 // nodeMask excuses what happens around a node that is away or was a moment
 // ago. One that is said to be away since an outage of the API server, and whose
 // prober has been heard after it, is not: whoever judges nodes has yet to hear of
-// it. The prober of a node that is really away is silent. Cordon is no fact here: it says nothing about the network.
+// it. The prober of a node that is really away is silent. Cordon is no fact here:
+// it says nothing about the network.
 func (j *judge) nodeMask(name string, f *NodeFacts) mask {
 	switch {
 	case f == nil:
@@ -53,12 +54,15 @@ const reportTime = 5 * time.Second
 // has to settle once it is heard again. A node that is away at another time was
 // cut off, even if its pods never stopped.
 func (j *judge) onlyUnheard(f *NodeFacts) bool {
+	if j.recent(f.CreatedAt) {
+		// Whatever its pods are said to be was said of another node.
+		return false
+	}
 	began := f.NotReadySince
 	switch {
 	case began.IsZero():
-		// It was over before anybody could look. Pods that are older than the
-		// grace before did not start anew with the node, but it may have been
-		// cut off: what is bad only from then has two rounds to become good.
+		// It was over before anybody could look. The node may have been cut off:
+		// what is bad only from then has two rounds to become good.
 		settled := f.ReadySince.Add(2*j.in.Check.Spec.Interval.Duration + reportTime)
 		if !j.inOutage(f.ReadySince) {
 			return false
@@ -67,11 +71,12 @@ func (j *judge) onlyUnheard(f *NodeFacts) bool {
 			j.wakeAt(settled)
 			return false
 		}
-		began = f.ReadySince.Add(-j.grace)
+		began = f.ReadySince
 	case !j.inOutage(began):
 		return false
 	}
-	wentOn := func(p *PodFacts) bool { return p != nil && p.StartedAt.Before(began) }
+	// Pods that are hardly older than the absence came with a node that is new.
+	wentOn := func(p *PodFacts) bool { return p != nil && p.StartedAt.Before(began.Add(-j.grace)) }
 	return wentOn(f.Prober) && wentOn(f.Echo)
 }
 

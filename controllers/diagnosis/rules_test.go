@@ -189,6 +189,11 @@ func TestMeshPath(t *testing.T) {
 			f.NotReadySince, f.ReadySince = s.now.Add(-15*time.Second), s.now.Add(-5*time.Second)
 			f.Prober.StartedAt = s.now.Add(-10 * time.Second)
 		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
+		"target node was made anew after an outage, and its pods are those of the old one": {masked(func(s *sim) {
+			s.since = s.now.Add(-20 * time.Second)
+			f := s.nodes["node2"].facts
+			f.CreatedAt, f.NotReadySince, f.ReadySince = s.now.Add(-8*time.Second), s.now.Add(-8*time.Second), s.now.Add(-2*time.Second)
+		}), want{passing, "", counts(0, 5, 0, 0, 1)}},
 		"target node was away long before the outage ended": {masked(func(s *sim) {
 			s.since = s.now.Add(-20 * time.Second)
 			f := s.nodes["node2"].facts

@@ -95,6 +95,8 @@ type NodeFacts struct {
 	// NotReadySince is when the node last stopped being Ready, as far as
 	// known; zero if never, or if nobody saw it.
 	NotReadySince time.Time
+	// CreatedAt is when the Node object was created.
+	CreatedAt time.Time
 	// Gone is true when the Node object is deleted or being deleted.
 	Gone bool
 	// Prober is the node's prober pod, nil without one. Of two, as in a
