@@ -13,9 +13,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -111,6 +113,27 @@ func TestEveryClusterDomainWillDo(t *testing.T) {
 	}
 	if len(transports) != 2 {
 		t.Errorf("DNS is tested over %v", transports)
+	}
+}
+
+// TestProbersMayDoNoMore than read assignments and apply their status.
+func TestProbersMayDoNoMore(t *testing.T) {
+	role := &rbacv1.ClusterRole{}
+	read(t, role, 1, "rbac", "prober.yaml")
+	got := map[string][]string{}
+	for _, rule := range role.Rules {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				got[resource+"."+group] = rule.Verbs
+			}
+		}
+	}
+	want := map[string][]string{
+		"probeassignments.netladder.io":        {"get", "list", "watch"},
+		"probeassignments/status.netladder.io": {"patch"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
