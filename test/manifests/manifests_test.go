@@ -64,7 +64,8 @@ func TestControllerOutlivesItsNode(t *testing.T) {
 		t.Error("several replicas, and none is elected")
 	}
 	apart := func(c corev1.TopologySpreadConstraint) bool {
-		return c.TopologyKey == corev1.LabelHostname && c.WhenUnsatisfiable == corev1.ScheduleAnyway && selects(t, c.LabelSelector, pod.Labels)
+		return c.TopologyKey == corev1.LabelHostname && c.WhenUnsatisfiable == corev1.ScheduleAnyway &&
+			slices.Contains(c.MatchLabelKeys, appsv1.DefaultDeploymentUniqueLabelKey) && selects(t, c.LabelSelector, pod.Labels)
 	}
 	if !slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, apart) {
 		t.Errorf("nothing keeps the replicas apart: %+v", pod.Spec.TopologySpreadConstraints)
