@@ -41,9 +41,8 @@ func awaitAPIServer(ctx context.Context, o Options) error {
 	defer stop()
 	waited := false
 	return wait.PollUntilContextCancel(ctx, askEvery, true, func(ctx context.Context) (bool, error) {
-		err := client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
-		// Who is not told has at least been answered.
-		if err == nil || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) {
+		err := askAPIServer(ctx, client.RESTClient())
+		if err == nil {
 			return true, nil
 		}
 		if !waited {
@@ -52,6 +51,16 @@ func awaitAPIServer(ctx context.Context, o Options) error {
 		waited = true
 		return false, nil
 	})
+}
+
+// askAPIServer returns nil if the API server is ready.
+func askAPIServer(ctx context.Context, client rest.Interface) error {
+	err := client.Get().AbsPath("/readyz").Do(ctx).Error()
+	// Who is not told has at least been answered.
+	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // serveHealth answers the kubelet while the manager, which does so later, does

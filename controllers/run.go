@@ -90,6 +90,9 @@ func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus
 	if err := addIndexes(ctx, mgr, o.Namespace); err != nil {
 		return err
 	}
+	if err := addStandby(mgr, o); err != nil {
+		return err
+	}
 	if err := addControllers(mgr, o, w, m, c); err != nil {
 		return err
 	}

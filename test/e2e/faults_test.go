@@ -47,6 +47,7 @@ func TestOutOfTheBox(t *testing.T) {
 
 func TestOverlayBroken(t *testing.T) {
 	calm(t)
+	start := time.Now()
 	heal := breakNetwork(t, "vxlan", faultNode)
 	eventually(t, slack*detectionBound, "cross-node is Failing", inState(clusterNetwork, v1alpha1.StateFailing, pathCrossNode))
 	onlyPairsWith(t, clusterNetwork, pathCrossNode, faultNode)
@@ -55,10 +56,10 @@ func TestOverlayBroken(t *testing.T) {
 		onlyPairsWith(t, clusterNetwork, pathCrossNode, faultNode)
 		othersPass(t, clusterNetwork, pathCrossNode, pathDNSUDP, pathDNSTCP)
 	})
-	eventSays(t, clusterNetwork, "PathFailing", pathCrossNode)
+	eventSays(t, start, clusterNetwork, "PathFailing", pathCrossNode)
 	heal()
 	eventually(t, slack*detectionBound, "Ready again", ready(clusterNetwork))
-	eventSays(t, clusterNetwork, "PathRecovered", pathCrossNode)
+	eventSays(t, start, clusterNetwork, "PathRecovered", pathCrossNode)
 }
 
 func TestDNSBroken(t *testing.T) {

@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -38,6 +39,9 @@ type recorder struct {
 	mu          sync.Mutex
 	states      map[string]v1alpha1.State
 	transitions []transition
+	// found is what each path was at the first sight, as after an outage in which
+	// nobody could look.
+	found []transition
 }
 
 // record watches the checks of Netladder's own namespace until the test ends.
@@ -85,19 +89,43 @@ func (r *recorder) see(check *v1alpha1.ConnectivityCheck) {
 	defer r.mu.Unlock()
 	for _, p := range check.Status.Paths {
 		key := check.Name + "/" + p.Name
-		if before, known := r.states[key]; known && before != p.State {
+		if before, known := r.states[key]; !known {
+			r.found = append(r.found, transition{time.Now(), key, "not seen before", p.State, p.Message})
+		} else if before != p.State {
 			r.transitions = append(r.transitions, transition{time.Now(), key, before, p.State, p.Message})
 		}
 		r.states[key] = p.State
 	}
 }
 
-// to returns the transitions into a state so far.
+// current is nil when the recorder has seen what the API server holds now.
+func (r *recorder) current(ctx context.Context) error {
+	checks := &v1alpha1.ConnectivityCheckList{}
+	if err := kube.List(ctx, checks, client.InNamespace(r.namespace)); err != nil {
+		return err
+	}
+	if len(checks.Items) == 0 {
+		return errors.New("there is no check to watch")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, check := range checks.Items {
+		for _, p := range check.Status.Paths {
+			if seen := r.states[check.Name+"/"+p.Name]; seen != p.State {
+				return fmt.Errorf("%s/%s is %s, the recorder saw %q", check.Name, p.Name, p.State, seen)
+			}
+		}
+	}
+	return nil
+}
+
+// to returns the transitions into a state so far, and the paths that were found
+// in it.
 func (r *recorder) to(state v1alpha1.State) []transition {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var found []transition
-	for _, tr := range r.transitions {
+	for _, tr := range slices.Concat(r.found, r.transitions) {
 		if tr.to == state {
 			found = append(found, tr)
 		}
@@ -112,9 +140,11 @@ func (r *recorder) all() []transition {
 	return slices.Clone(r.transitions)
 }
 
-// quiet fails the test if any path was Failing or Degraded at any moment.
+// quiet fails the test if any path was Failing or Degraded at any moment, or if
+// the recorder does not know.
 func (r *recorder) quiet(t *testing.T) {
 	t.Helper()
+	eventually(t, 10*time.Second, "the recorder is up to date", r.current)
 	for _, state := range []v1alpha1.State{v1alpha1.StateFailing, v1alpha1.StateDegraded} {
 		for _, tr := range r.to(state) {
 			t.Errorf("a path was %s although nothing is wrong: %s", state, tr)

@@ -14,11 +14,13 @@ import (
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -61,9 +63,27 @@ func pathOf(check *v1alpha1.ConnectivityCheck, name string) *v1alpha1.PathStatus
 	return nil
 }
 
-// ready is nil when the check's status is about its current spec and Ready.
+// leading is nil while a controller leads. Without one a status says nothing of
+// now.
+func leading(ctx context.Context) error {
+	lease := &coordinationv1.Lease{}
+	if err := kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "netladder-controller"}, lease); err != nil {
+		return err
+	}
+	holder, renewed := ptr.Deref(lease.Spec.HolderIdentity, ""), ptr.Deref(lease.Spec.RenewTime, metav1.MicroTime{})
+	if age := time.Since(renewed.Time); holder == "" || age > 10*time.Second {
+		return fmt.Errorf("the Lease is held by %q and was renewed %s ago: nobody writes the status", holder, age)
+	}
+	return nil
+}
+
+// ready is nil when the check's status is about its current spec and Ready, and
+// somebody keeps it.
 func ready(name string) func(context.Context) error {
 	return func(ctx context.Context) error {
+		if err := leading(ctx); err != nil {
+			return err
+		}
 		check, err := getCheck(ctx, name)
 		if err != nil {
 			return err
@@ -171,8 +191,9 @@ func onlyPairsWith(t *testing.T, name, path, node string) {
 	}
 }
 
-// eventSays waits for an event about the check whose reason and message match.
-func eventSays(t *testing.T, check, reason, fragment string) {
+// eventSays waits for an event about the check, not older than since, whose
+// reason and message match.
+func eventSays(t *testing.T, since time.Time, check, reason, fragment string) {
 	t.Helper()
 	eventually(t, 10*time.Second, "event "+reason, func(ctx context.Context) error {
 		events := &eventsv1.EventList{}
@@ -180,11 +201,11 @@ func eventSays(t *testing.T, check, reason, fragment string) {
 			return err
 		}
 		for _, e := range events.Items {
-			if e.Regarding.Name == check && e.Reason == reason && strings.Contains(e.Note, fragment) {
+			if !e.EventTime.Time.Before(since) && e.Regarding.Name == check && e.Reason == reason && strings.Contains(e.Note, fragment) {
 				return nil
 			}
 		}
-		return fmt.Errorf("no event %s about %s that says %q", reason, check, fragment)
+		return fmt.Errorf("no event %s about %s since %s that says %q", reason, check, since.Format(time.TimeOnly), fragment)
 	})
 }
 
@@ -196,10 +217,12 @@ func dump(t *testing.T) {
 	for _, args := range [][]string{
 		{"get", "ccheck", "-A", "-o", "wide"},
 		{"get", "ccheck", "-n", namespace, "-o", "yaml"},
+		{"get", "nodes", "-o", "wide"},
 		{"get", "pods", "-A", "-o", "wide"},
+		{"get", "lease", "-n", namespace, "-o", "yaml"},
 		{"get", "passign", "-o", "yaml"},
 		{"get", "events", "-n", namespace, "--sort-by=.lastTimestamp"},
-		{"logs", "-n", namespace, "-l", "app.kubernetes.io/component=controller", "--tail=60"},
+		{"logs", "-n", namespace, "-l", "app.kubernetes.io/component=controller", "--tail=60", "--prefix"},
 		{"logs", "-n", namespace, "-l", "app.kubernetes.io/component=prober", "--tail=30", "--prefix"},
 	} {
 		cmd := exec.CommandContext(ctx, labPath, append([]string{"--name", labName, "kubectl"}, args...)...)

@@ -13,9 +13,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -62,7 +64,8 @@ func TestControllerOutlivesItsNode(t *testing.T) {
 		t.Error("several replicas, and none is elected")
 	}
 	apart := func(c corev1.TopologySpreadConstraint) bool {
-		return c.TopologyKey == corev1.LabelHostname && c.WhenUnsatisfiable == corev1.ScheduleAnyway && selects(t, c.LabelSelector, pod.Labels)
+		return c.TopologyKey == corev1.LabelHostname && c.WhenUnsatisfiable == corev1.ScheduleAnyway &&
+			slices.Contains(c.MatchLabelKeys, appsv1.DefaultDeploymentUniqueLabelKey) && selects(t, c.LabelSelector, pod.Labels)
 	}
 	if !slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, apart) {
 		t.Errorf("nothing keeps the replicas apart: %+v", pod.Spec.TopologySpreadConstraints)
@@ -111,6 +114,27 @@ func TestEveryClusterDomainWillDo(t *testing.T) {
 	}
 	if len(transports) != 2 {
 		t.Errorf("DNS is tested over %v", transports)
+	}
+}
+
+// TestProbersMayDoNoMore than read assignments and apply their status.
+func TestProbersMayDoNoMore(t *testing.T) {
+	role := &rbacv1.ClusterRole{}
+	read(t, role, 1, "rbac", "prober.yaml")
+	got := map[string][]string{}
+	for _, rule := range role.Rules {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				got[resource+"."+group] = rule.Verbs
+			}
+		}
+	}
+	want := map[string][]string{
+		"probeassignments.netladder.io":        {"get", "list", "watch"},
+		"probeassignments/status.netladder.io": {"patch"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
