@@ -55,13 +55,14 @@ func (l *lags) add(at time.Time, lag time.Duration) {
 	l.next = (l.next + 1) % len(l.ring)
 }
 
-// since returns the greatest lag that was noticed at t or later.
+// since returns for how long the prober was away in all from t on. An exchange
+// waits to be woken several times, so that small lags add up to a great one.
 func (l *lags) since(t time.Time) time.Duration {
-	worst := time.Duration(0)
+	sum := time.Duration(0)
 	for i := range l.ring {
-		if e := &l.ring[i]; e.lag > worst && !e.at.Before(t) {
-			worst = e.lag
+		if e := &l.ring[i]; e.lag > 0 && !e.at.Before(t) {
+			sum += min(e.lag, e.at.Sub(t))
 		}
 	}
-	return worst
+	return sum
 }

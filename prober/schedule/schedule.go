@@ -257,7 +257,7 @@ func (s *Scheduler) ended(t *task, r probe.Result) {
 	if a.ctx.Err() == nil {
 		a.outcome = Outcome{Result: r, At: s.clock.Now()}
 		s.mu.Lock()
-		lag := max(a.lag, r.Late, s.lags.since(a.started), a.outcome.At.Sub(s.wake))
+		lag := max(a.lag, r.Late, s.lags.since(a.started)+max(a.outcome.At.Sub(s.wake), 0))
 		s.mu.Unlock()
 		a.judgement.apply(&a.outcome, lag)
 		everyRound = a.recorder.Record(&a.outcome)

@@ -87,6 +87,29 @@ func groupOf(n int, f probe.Func, r Recorder) Group {
 	return g
 }
 
+// Each of several waits of an exchange may be late by a little.
+func TestLagsAddUp(t *testing.T) {
+	start := time.Unix(1000, 0)
+	var l lags
+	for i := range 5 {
+		at := start.Add(time.Duration(i) * 100 * time.Millisecond)
+		l.add(at, 75*time.Millisecond)
+	}
+	for name, tc := range map[string]struct {
+		since time.Duration
+		want  time.Duration
+	}{
+		"all":               {-time.Second, 375 * time.Millisecond},
+		"from the second":   {50 * time.Millisecond, (50 + 3*75) * time.Millisecond},
+		"none of the first": {25 * time.Millisecond, 4 * 75 * time.Millisecond},
+		"after the last":    {401 * time.Millisecond, 0},
+	} {
+		if got := l.since(start.Add(tc.since)); got != tc.want {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
 // A process that was frozen while a probe ran must not blame the network.
 func TestUnmeasuredWhenStarved(t *testing.T) {
 	for name, tc := range map[string]struct {
