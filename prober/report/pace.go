@@ -140,8 +140,14 @@ func (p *pace) begin(now time.Time) {
 func (p *pace) end(now time.Time, ok bool) {
 	p.lastWrite = now
 	if ok {
+		after := p.heartbeat
+		if p.backoff > 0 {
+			// Others may have been away as well. A controller that begins anew counts
+			// as heard only what it sees change: it hears from us again soon.
+			after = MaxBackoff(p.heartbeat)
+		}
 		p.reported, p.backoff, p.retryAt, p.dueSince = true, 0, time.Time{}, time.Time{}
-		p.heartbeatAt = now.Add(time.Duration((0.9 + 0.2*p.jitter()) * float64(p.heartbeat)))
+		p.heartbeatAt = now.Add(time.Duration((0.9 + 0.2*p.jitter()) * float64(after)))
 		return
 	}
 	p.backoff = min(max(2*p.backoff, firstBackoff), MaxBackoff(p.heartbeat))

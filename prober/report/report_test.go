@@ -143,6 +143,9 @@ func TestRetries(t *testing.T) {
 	if got := p.unreported(epoch.Add(last + time.Hour)); got != 0 {
 		t.Errorf("unreported for %s after a report", got)
 	}
+	// Whoever was away too hears a second word soon, and then as ever.
+	wantDue(t, p, true, last+maxBackoff)
+	last = p.write(t, true, true)
 	wantDue(t, p, true, last+60*time.Second)
 
 	// A change that could not be written does not wait for the heartbeat.
