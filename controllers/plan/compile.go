@@ -69,8 +69,31 @@ type compiledProbe struct {
 	group v1alpha1.ProbeGroup
 	// content is the first part of the hash.
 	content string
+	// only says which targets are its.
+	only onlyThese
 	// size of the group as JSON, without its members.
 	size int
+}
+
+// onlyThese says which of the targets of a path a probe aims at, where there
+// is another for the rest.
+type onlyThese int
+
+const (
+	allTargets onlyThese = iota
+	onlyPods
+	onlyOthers
+)
+
+// holds says whether a target is among them.
+func (o onlyThese) holds(t target) bool { return o == allTargets || (o == onlyPods) == (t.uid != "") }
+
+// toHost is a probe of a host by name, which only the cluster knows.
+func (p *compiledProbe) toHost(h *v1alpha1.HostTarget) *compiledProbe {
+	out := *p
+	out.group.Host = h
+	out.size = len(mustJSON(out.group))
+	return &out
 }
 
 type compiledMesh struct {
@@ -81,6 +104,7 @@ type compiledMesh struct {
 type compiledService struct {
 	key  types.NamespacedName
 	port intstr.IntOrString
+	via  v1alpha1.ServiceVia
 	// apiServer is true for to.apiServer, which is everybody's.
 	apiServer bool
 }
@@ -145,6 +169,9 @@ func compilePath(check *v1alpha1.ConnectivityCheck, i int, s Settings) compiledP
 	for _, kind := range kinds {
 		c.probes = append(c.probes, compileProbe(check, p, kind))
 	}
+	if c.service != nil && len(kinds) > 1 {
+		c.probes[0].only, c.probes[1].only = onlyOthers, onlyPods
+	}
 	if p.Expect == v1alpha1.ExpectDeny {
 		c.deny = &compiledDeny{
 			wire:     compileProbe(check, p, v1alpha1.ProbeWire),
@@ -186,7 +213,7 @@ func (c *compiledPath) compileTarget(to *v1alpha1.Target) (why *idle) {
 	case to.Service != nil:
 		c.service = &compiledService{
 			key:  types.NamespacedName{Namespace: to.Service.Namespace, Name: to.Service.Name},
-			port: to.Service.Port,
+			port: to.Service.Port, via: to.Service.Via,
 		}
 	case to.APIServer != nil:
 		c.service = apiServer()
@@ -244,11 +271,18 @@ func kindsOf(p *v1alpha1.Path, s Settings) []v1alpha1.ProbeKind {
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeICMP}
 	case udp:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeUDP}
-	case p.To.Pods != nil && s.Level == v1alpha1.LevelFull && (p.TCP == nil || p.TCP.Handshake != v1alpha1.HandshakeFull):
+	case p.To.Service != nil && p.To.Service.Via == v1alpha1.ViaEndpoints && halfOpen(p, s):
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeTCP, v1alpha1.ProbeTCPHalfOpen}
+	case p.To.Pods != nil && halfOpen(p, s):
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeTCPHalfOpen}
 	default:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeTCP}
 	}
+}
+
+// halfOpen says whether connections to pods are only begun.
+func halfOpen(p *v1alpha1.Path, s Settings) bool {
+	return s.Level == v1alpha1.LevelFull && (p.TCP == nil || p.TCP.Handshake != v1alpha1.HandshakeFull)
 }
 
 func meshKinds(m *v1alpha1.MeshTarget) []v1alpha1.ProbeKind {

@@ -106,6 +106,9 @@ func defaultTarget(to *v1alpha1.Target, namespace string) {
 	}
 	if s := to.Service; s != nil {
 		s.Namespace = orText(s.Namespace, namespace)
+		if s.Protocol == v1alpha1.ProtocolTCP {
+			s.Protocol = ""
+		}
 	}
 	if d := to.DNS; d != nil {
 		d.Type = orText(d.Type, v1alpha1.DNSTypeA)

@@ -64,8 +64,8 @@ type checkState struct {
 type pending struct {
 	// nodes as they were before the change; nil if they were not there.
 	nodes map[string]*Node
-	// services that changed; false where only endpoints behind cluster IPs did.
-	services map[types.NamespacedName]bool
+	// services that changed, and what of them.
+	services map[types.NamespacedName]serviceChange
 	checks   map[types.NamespacedName]struct{}
 	// pods and namespaces as they were before the change; nil if they were not
 	// there.
@@ -108,7 +108,7 @@ func NewEngine(s Settings) *Engine {
 func (e *Engine) clear() {
 	e.pending = pending{
 		nodes:      map[string]*Node{},
-		services:   map[types.NamespacedName]bool{},
+		services:   map[types.NamespacedName]serviceChange{},
 		checks:     map[types.NamespacedName]struct{}{},
 		pods:       map[types.UID]*Pod{},
 		namespaces: map[string]*Namespace{},
@@ -159,11 +159,8 @@ func sameEcho(a, b *Node) bool {
 func (e *Engine) SetService(s *Service) {
 	old := e.view.cluster.Services[s.Key]
 	e.view.cluster.Services[s.Key] = s
-	switch {
-	case !samePlan(old, s):
-		e.pending.services[s.Key] = true
-	case !sameEndpoints(old, s) && !e.pending.services[s.Key]:
-		e.pending.services[s.Key] = false
+	if change := changeOf(old, s); change != 0 {
+		e.pending.services[s.Key] |= change
 	}
 }
 
@@ -171,7 +168,7 @@ func (e *Engine) SetService(s *Service) {
 func (e *Engine) DeleteService(key types.NamespacedName) {
 	if _, ok := e.view.cluster.Services[key]; ok {
 		delete(e.view.cluster.Services, key)
-		e.pending.services[key] = true
+		e.pending.services[key] |= changedService
 	}
 }
 

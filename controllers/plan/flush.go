@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/netladder/netladder/api/v1alpha1"
 )
 
 // flush works on the pending changes: it brings the shared sets and rings up
@@ -162,10 +164,8 @@ func (e *Engine) stale(state *checkState, p *pending, replaced map[setKey]bool) 
 				return true
 			}
 		}
-		if c.service != nil {
-			if all, ok := p.services[c.service.key]; ok && (all || c.deny != nil) {
-				return true
-			}
+		if c.service != nil && p.services[c.service.key]&c.reads() != 0 {
+			return true
 		}
 	}
 	for _, g := range state.resolved.groups {
@@ -187,6 +187,9 @@ func (c *compiledPath) setKeys() []setKey {
 	}
 	if c.nodes != nil {
 		out = append(out, setKey{c.nodes.sel.key, asHost})
+	}
+	if c.service != nil && c.service.via == v1alpha1.ViaNodePort {
+		out = append(out, setKey{everyNode().key, asHost})
 	}
 	return out
 }

@@ -72,6 +72,9 @@ func (t *tables) group(d *draft) v1alpha1.ProbeGroup {
 		g.Members = append(g.Members, t.targets[rowKey{target, d.group.protocol}])
 		sum += target.hash()
 	}
+	if d.group.hostname != "" {
+		sum += hash64(d.group.hostname)
+	}
 	for _, p := range d.sources {
 		g.Sources = append(g.Sources, t.pods[p.UID])
 		sum += hashPod(p)

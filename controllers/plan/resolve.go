@@ -89,12 +89,14 @@ func (v *view) resolvePath(c *compiledPath, r *Resolved) ResolvedPath {
 	}
 	out := ResolvedPath{Name: c.name, Accepted: true, Coverage: p.coverage(c)}
 	for i := range c.probes {
-		out.Groups = append(out.Groups, p.group(c, &c.probes[i], p.sources))
+		if sources := p.holding(c.probes[i].only); sources.len() > 0 {
+			out.Groups = append(out.Groups, p.group(c, &c.probes[i], sources))
+		}
 	}
 	if c.deny != nil {
 		v.prove(c, &p, &out)
-		r.ips = append(r.ips, p.ips...)
 	}
+	r.ips = append(r.ips, p.ips...)
 	return out
 }
 
@@ -110,6 +112,9 @@ type pairing struct {
 	mesh   *meshView
 	ring   *ring
 	spread *spread
+	// host is a target by name that comes from a Service; nil otherwise.
+	host *v1alpha1.HostTarget
+	// notOwn is true where a node must not be aimed at itself.
 	notOwn bool
 
 	// behind are pods that really are behind the addresses of a Service; ips
@@ -120,7 +125,13 @@ type pairing struct {
 
 // group of one kind of probe.
 func (p *pairing) group(c *compiledPath, probe *compiledProbe, sources *nodeSet) *Group {
+	hostname := ""
+	if p.host != nil {
+		probe, hostname = probe.toHost(p.host), fmt.Sprintf("%s:%d", p.host.Hostname, p.host.Port)
+	}
 	return &Group{
+		hostname: hostname,
+
 		Key: probe.group.Key, Kind: probe.group.Kind, Content: probe.content, Sources: sources.names,
 		sources: sources, probe: probe, perRound: c.perRound, protocol: c.protocol,
 		scope: p.scope, ring: p.ring, mesh: p.mesh, spread: p.spread, pods: p.pods, notOwn: p.notOwn,
@@ -145,7 +156,7 @@ func (v *view) pair(c *compiledPath) (pairing, *idle) {
 		v.pairHost(c, &p)
 	}
 	if why == nil {
-		why = p.dropSelf()
+		why = p.dropSelf(c)
 	}
 	if why == nil && p.podSet != nil {
 		p.pods = v.takeTurns(c, &p)

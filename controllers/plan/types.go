@@ -99,18 +99,33 @@ type Service struct {
 	ClusterIPs []netip.Addr
 	// Headless is true for clusterIP None.
 	Headless bool
-	// ExternalName is true for that type of Service.
-	ExternalName bool
-	// Ports: the TCP ports.
+	// ExternalName that the Service stands for; empty for other types.
+	ExternalName string
+	// LoadBalancer is true for that type of Service.
+	LoadBalancer bool
+	// Ingress and IngressNames are what the load balancer is reached by from
+	// outside, in the order of the status.
+	Ingress      []netip.Addr
+	IngressNames []string
+	// LocalOnly is true for externalTrafficPolicy Local.
+	LocalOnly bool
+	// Ports: those for TCP and UDP.
 	Ports []ServicePort
 }
 
-// ServicePort is one TCP port of a Service.
+// ServicePort is one port of a Service.
 type ServicePort struct {
 	// Name of the port; empty when the Service has one unnamed port.
 	Name string
 	// Port number of the Service.
 	Port int32
+	// Protocol of the port; empty for TCP.
+	Protocol v1alpha1.Protocol
+	// NodePort number; 0 without one.
+	NodePort int32
+	// Nodes with an endpoint behind the port, sorted and unique, where the
+	// Service is LocalOnly; empty otherwise.
+	Nodes []string
 	// Endpoints behind the port, ready or serving, sorted and unique.
 	Endpoints []netip.AddrPort
 }
@@ -183,6 +198,9 @@ type Group struct {
 	listeners map[string]*listeners
 	// protocol of the targets; empty for TCP.
 	protocol v1alpha1.Protocol
+	// hostname and port of a target by name that comes from a Service; empty
+	// otherwise.
+	hostname string
 }
 
 // Assignment is what one node's prober has to do.
