@@ -40,7 +40,7 @@ func Kinds() map[Kind]Method {
 		HTTP:     {Probe: probeHTTP},
 		DNS:      {Probe: probeDNS},
 
-		TCPHalfOpen: {Probe: probeTCPHalfOpen},
+		TCPHalfOpen: {Probe: probeTCPHalfOpen, NewBatch: newHalfOpenBatch},
 		UDP:         {Probe: probeUDP},
 		ICMP:        {Probe: probeICMP},
 	}
