@@ -19,8 +19,11 @@ import (
 type halfOpens struct {
 	poller *poller
 
-	// Of the goroutine that calls Start: the sockets that it made and holds,
-	// for which the poller does not wait yet.
+	// Of the goroutine that calls Start.
+	visits visits
+	begun  []*halfOpen // those of visits, in its order
+	// The sockets that it made and holds, for which the poller does not wait
+	// yet.
 	made  []*synSocket
 	polls []unix.PollFd // of made, in its order
 	ended []*halfOpen
@@ -31,7 +34,7 @@ type halfOpens struct {
 	// nearest is no later than any next of the probes.
 	nearest time.Time
 	flights int
-	open    map[int32]*synSocket
+	sockets map[int32]*synSocket // those that are open, by descriptor
 	shared  map[synKey]*synSocket
 	free    []*halfOpen
 }
@@ -41,7 +44,7 @@ func newHalfOpens() (*halfOpens, error) {
 	if err != nil {
 		return nil, fmt.Errorf("batch of half-open probes: %w", err)
 	}
-	b := &halfOpens{poller: p, open: map[int32]*synSocket{}, shared: map[synKey]*synSocket{}}
+	b := &halfOpens{poller: p, sockets: map[int32]*synSocket{}, shared: map[synKey]*synSocket{}}
 	b.contexts = newContexts(&b.mu, p)
 	return b, nil
 }
@@ -81,17 +84,48 @@ func (b *halfOpens) Start(starts []Start) {
 			b.end([]*halfOpen{h})
 			continue
 		}
-		b.launch(h)
+		b.ready(h)
 	}
+	b.launch()
 	if b.landed() {
 		go b.watch()
 	}
 }
 
-// launch sends the SYN of a probe. What has come for others meanwhile is taken
+// ready lines a probe up for launch.
+func (b *halfOpens) ready(h *halfOpen) {
+	b.begun = append(b.begun, h)
+	b.visits.add(&h.run.target)
+}
+
+// launch sends the SYNs of those that are ready.
+func (b *halfOpens) launch() {
+	b.visits.each(func(i int) {
+		h := b.begun[i]
+		if op, err := b.open(h); err != nil {
+			h.refused = h.sock.localFault(op, err)
+		}
+	}, func(i int, err error) { b.begun[i].refused = b.begun[i].sock.localFault(opEnter, err) })
+	for _, h := range b.begun {
+		b.begin(h)
+	}
+	clear(b.begun)
+	b.begun = b.begun[:0]
+}
+
+// begin sends the SYN of a probe. What has come for others meanwhile is taken
 // too: it must not wait until all have begun, which would count as latency.
-func (b *halfOpens) launch(h *halfOpen) {
-	f := b.prepare(h)
+func (b *halfOpens) begin(h *halfOpen) {
+	if h.run.resolved == 0 {
+		h.run.began = time.Now()
+	}
+	f := h.refused
+	switch {
+	case h.sock.ctx.Err() != nil:
+		f = h.sock.fault(faultCanceled, "connect", 0)
+	case f == nil:
+		f = h.prepare()
+	}
 	a := arrivals{b, b.ended[:0]}
 	b.mu.Lock()
 	if f == nil {
@@ -115,57 +149,38 @@ func (b *halfOpens) launch(h *halfOpen) {
 	b.ended = a.ended
 }
 
-// prepare makes the sockets of a probe.
-func (b *halfOpens) prepare(h *halfOpen) *fault {
-	if h.sock.ctx.Err() != nil {
-		return h.sock.fault(faultCanceled, "connect", 0)
-	}
-	key, raw, op, err := b.visit(h)
-	if err != nil {
-		if raw >= 0 {
-			_ = unix.Close(raw)
-		}
-		return h.sock.localFault(op, err)
-	}
-	if h.socket == nil {
-		c := &synSocket{fd: raw, key: key, born: time.Now(), users: 1, flights: map[uint16]*halfOpen{}}
-		if op, err := c.open(); err != nil {
-			_ = unix.Close(raw)
-			return h.sock.localFault(op, err)
-		}
-		h.socket = c
-		b.hold(c)
-	}
-	return h.prepare(key.source)
-}
-
-// visit makes in one visit to the namespace what must be made in there: the
-// socket for the port and, where there is none to share, the raw one.
-func (b *halfOpens) visit(h *halfOpen) (key synKey, raw int, op string, err error) {
+// open makes the sockets of a probe in the namespace of this thread: the one
+// for the port and, where there is none to share, the raw one.
+func (b *halfOpens) open(h *halfOpen) (op string, err error) {
 	s := &h.sock
 	domain, _, _ := s.family()
-	raw, op = -1, "enter the network namespace"
-	err = s.from.do(func() (err error) {
-		op = "socket"
-		const flags = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
-		if s.fd, err = unix.Socket(domain, unix.SOCK_STREAM|flags, unix.IPPROTO_TCP); err != nil {
-			return err
+	const flags = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+	if s.fd, err = unix.Socket(domain, unix.SOCK_STREAM|flags, unix.IPPROTO_TCP); err != nil {
+		return "socket", err
+	}
+	key := synKey{source: s.from.source}
+	// Older kernels do not know; then it stays 0.
+	key.cookie, _ = unix.GetsockoptUint64(s.fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	if !key.source.IsValid() {
+		if key.source, op, err = sourceToward(s); err != nil {
+			return op, err
 		}
-		key.source = s.from.source
-		// Older kernels do not know; then it stays 0.
-		key.cookie, _ = unix.GetsockoptUint64(s.fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
-		if !key.source.IsValid() {
-			if key.source, op, err = sourceToward(s); err != nil {
-				return err
-			}
-		}
-		if h.socket = b.share(key); h.socket == nil {
-			op = "socket"
-			raw, err = unix.Socket(domain, unix.SOCK_RAW|flags, unix.IPPROTO_TCP)
-		}
-		return err
-	})
-	return key, raw, op, err
+	}
+	if h.socket = b.share(key); h.socket != nil {
+		return "", nil
+	}
+	raw, err := unix.Socket(domain, unix.SOCK_RAW|flags, unix.IPPROTO_TCP)
+	if err != nil {
+		return "socket", err
+	}
+	c := &synSocket{fd: raw, key: key, born: time.Now(), users: 1, flights: map[uint16]*halfOpen{}}
+	if op, err = c.open(); err != nil {
+		_ = unix.Close(raw)
+		return op, err
+	}
+	h.socket = c
+	b.hold(c)
+	return "", nil
 }
 
 // share returns a socket for one more user; nil where a new one is needed.
@@ -191,7 +206,7 @@ func (b *halfOpens) hold(c *synSocket) {
 	b.polls = append(b.polls, unix.PollFd{Fd: int32(c.fd), Events: unix.POLLIN})
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.open[int32(c.fd)] = c
+	b.sockets[int32(c.fd)] = c
 	if c.key.cookie != 0 {
 		b.shared[c.key] = c
 	}
@@ -202,7 +217,7 @@ func (b *halfOpens) letGo(c *synSocket) {
 	if c.users--; c.users > 0 {
 		return
 	}
-	delete(b.open, int32(c.fd))
+	delete(b.sockets, int32(c.fd))
 	if b.shared[c.key] == c {
 		delete(b.shared, c.key)
 	}
@@ -275,116 +290,4 @@ func (b *halfOpens) wait(c *synSocket, a *arrivals) {
 		h.failed(h.sock.localFault("epoll_ctl", err))
 		a.add(h)
 	}
-}
-
-// watch ends probes as their time comes until none is left.
-func (b *halfOpens) watch() {
-	a := arrivals{batch: b}
-	for more := true; more; {
-		events, late := b.poller.wait()
-		b.mu.Lock()
-		for _, e := range events {
-			if c := b.open[e.Fd]; c != nil {
-				c.drain(&a)
-			}
-		}
-		if late || b.contexts.ended {
-			b.sweep(&a)
-		}
-		more = b.flights > 0
-		b.watching = more
-		b.mu.Unlock()
-		b.end(a.ended)
-		clear(a.ended)
-		a.ended = a.ended[:0]
-	}
-}
-
-// sweep does what is to be done now: SYNs are sent again, and probes end whose
-// time or context is over; mu is held.
-func (b *halfOpens) sweep(a *arrivals) {
-	b.contexts.ended = false
-	now := time.Now()
-	b.nearest = now.Add(time.Hour)
-	for _, c := range b.open {
-		looked := false
-		for port, h := range c.flights {
-			if h.next.After(now) && h.sock.ctx.Err() == nil {
-				continue
-			}
-			if !looked {
-				// It may have come while the process was not running.
-				c.lookLast(a)
-				looked = true
-			}
-			if c.flights[port] == h {
-				b.due(h, now, a)
-			}
-		}
-		for _, h := range c.flights {
-			if h.next.Before(b.nearest) {
-				b.nearest = h.next
-			}
-		}
-	}
-	b.contexts.wakeAt(b.nearest)
-}
-
-// due is for a probe whose time has come; mu is held.
-func (b *halfOpens) due(h *halfOpen, now time.Time, a *arrivals) {
-	var f *fault
-	if h.sock.ctx.Err() != nil || !now.Before(h.sock.deadline()) {
-		f = h.sock.waitFault("receive", unix.ETIMEDOUT)
-	} else {
-		f = b.transmit(h, a)
-	}
-	if f != nil {
-		h.failed(f)
-		a.add(h)
-	}
-}
-
-// arrivals are probes that have ended, of which nobody is told yet.
-type arrivals struct {
-	batch *halfOpens
-	ended []*halfOpen
-}
-
-// add takes a probe away from its socket; the batch's mu is held.
-func (a *arrivals) add(h *halfOpen) {
-	a.ended = append(a.ended, h)
-	c := h.socket
-	if c == nil {
-		return
-	}
-	if port := h.syn.source.Port(); c.flights[port] == h {
-		delete(c.flights, port)
-		a.batch.flights--
-	}
-	a.batch.letGo(c)
-}
-
-// end gives everything back before anybody is told.
-func (b *halfOpens) end(ended []*halfOpen) {
-	for _, h := range ended {
-		h.sock.close()
-	}
-	for _, h := range ended {
-		h.done(h.result)
-		*h = halfOpen{}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.free = append(b.free, ended...)
-}
-
-func (b *halfOpens) take() *halfOpen {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if n := len(b.free); n > 0 {
-		h := b.free[n-1]
-		b.free = b.free[:n-1]
-		return h
-	}
-	return new(halfOpen)
 }

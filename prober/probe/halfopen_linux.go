@@ -32,8 +32,11 @@ type halfOpen struct {
 	result Result
 	phases [1]Phase
 
-	socket *synSocket
-	syn    syn
+	// refused is why there is no socket.
+	socket  *synSocket
+	refused *fault
+
+	syn syn
 	// to is the address of the target for the raw socket.
 	to unix.Sockaddr
 	// next is when the SYN is sent again, after a further pause, or the
@@ -58,7 +61,8 @@ func probeTCPHalfOpen(ctx context.Context, t Target) (res Result) {
 	defer b.close()
 	h := &halfOpen{run: *r, done: func(end Result) { res = end }}
 	h.sock = newSock(ctx, overRawTCP, r.target.origin(), r.target.Addr, r.timeout())
-	b.launch(h)
+	b.ready(h)
+	b.launch()
 	if b.landed() {
 		b.watch()
 	}
@@ -66,8 +70,8 @@ func probeTCPHalfOpen(ctx context.Context, t Target) (res Result) {
 }
 
 // prepare fills in what the SYN says, and whom it is sent to.
-func (h *halfOpen) prepare(source netip.Addr) *fault {
-	s := &h.sock
+func (h *halfOpen) prepare() *fault {
+	s, source := &h.sock, h.socket.key.source
 	sa, err := kernelAddr(s.fd, netip.AddrPortFrom(s.target.Addr(), 0))
 	if err != nil {
 		return s.localFault("connect", err)
