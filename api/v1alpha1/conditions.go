@@ -61,6 +61,9 @@ const (
 	ReasonNoEndpoints = "NoEndpoints"
 	// ReasonInvalidSelector: a label selector cannot be parsed.
 	ReasonInvalidSelector = "InvalidSelector"
+	// ReasonInvalidCABundle: a caBundle holds no certificates that can be
+	// parsed.
+	ReasonInvalidCABundle = "InvalidCABundle"
 	// ReasonAssignmentTooLarge: a node's assignment is at its size limit, so
 	// this path is not assigned there.
 	ReasonAssignmentTooLarge = "AssignmentTooLarge"
