@@ -69,11 +69,11 @@ func (p *pairing) meshFullAfter(c *compiledPath, interval time.Duration) (time.D
 // families counts addresses, IPv4 and IPv6.
 type families [2]int64
 
-func (f *families) add(is4 bool, n int64) {
+func (f *families) add(is4 bool) {
 	if is4 {
-		f[0] += n
+		f[0]++
 	} else {
-		f[1] += n
+		f[1]++
 	}
 }
 
@@ -81,7 +81,7 @@ func (f *families) add(is4 bool, n int64) {
 func familiesOf(pods []*Pod) (f families) {
 	for _, p := range pods {
 		for _, ip := range p.IPs {
-			f.add(ip.Is4(), 1)
+			f.add(ip.Is4())
 		}
 	}
 	return f
@@ -97,8 +97,8 @@ func (p *pairing) podPairs() (assigned, possible int64) {
 		bins = make([]families, len(p.spread.bins))
 		for i, b := range p.spread.bins {
 			for _, t := range b {
-				bins[i].add(t.addr.Addr().Is4(), 1)
-				all.add(t.addr.Addr().Is4(), 1)
+				bins[i].add(t.addr.Addr().Is4())
+				all.add(t.addr.Addr().Is4())
 				if t.uid != "" {
 					self[t.uid] = append(self[t.uid], i)
 				}
@@ -114,7 +114,7 @@ func (p *pairing) podPairs() (assigned, possible int64) {
 		held := p.spread.held(p.sources.hashes[i])
 		w, e, at := familiesOf(window), familiesOf(every), bins[held]
 		for _, t := range p.spread.extra(name, held) {
-			at.add(t.addr.Addr().Is4(), 1)
+			at.add(t.addr.Addr().Is4())
 		}
 		assigned += w[0]*at[0] + w[1]*at[1]
 		possible += e[0]*all[0] + e[1]*all[1]

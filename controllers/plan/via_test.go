@@ -231,6 +231,24 @@ func TestOwnNodePortIsAlwaysHeld(t *testing.T) {
 	}
 }
 
+// A node whose own address changes hears of it, although its turn at that one
+// is later.
+func TestOwnNodePortIsDirtyWithItsNode(t *testing.T) {
+	in := full(200)
+	in.addService("db", false, 0)
+	in.Cluster.Services[shopDB].Ports[0].NodePort = 30080
+	in.addPath(home, "check", fromProbers(), v1alpha1.Target{Service: via("NodePort")}, "")
+	e := in.engine()
+	for i, name := range nodeNames(200)[:20] {
+		n := *in.Cluster.Nodes[name]
+		n.IPs = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})}
+		e.SetNode(&n)
+		if d := e.TakeDirty(); !slices.Contains(d.Nodes, name) || len(d.Nodes) > 3*WindowSize {
+			t.Errorf("%s: dirty %v", name, d.Nodes)
+		}
+	}
+}
+
 // What a change of a Service, or of what is behind it, makes dirty.
 func TestViaIsDirtyWithWhatItReads(t *testing.T) {
 	all := []string{"node-00000", "node-00001"}
