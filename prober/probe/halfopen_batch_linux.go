@@ -139,8 +139,8 @@ func (b *halfOpens) begin(h *halfOpen) {
 	if n, err := unix.Poll(b.polls, 0); n > 0 && err == nil {
 		b.mu.Lock()
 		for i, c := range b.made {
-			if b.polls[i].Revents != 0 {
-				c.drain(&a)
+			if events := b.polls[i].Revents; events != 0 {
+				c.drain(&a, events&unix.POLLERR != 0)
 			}
 		}
 		b.mu.Unlock()

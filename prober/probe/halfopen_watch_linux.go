@@ -17,7 +17,7 @@ func (b *halfOpens) watch() {
 		b.mu.Lock()
 		for _, e := range events {
 			if c := b.sockets[e.Fd]; c != nil {
-				c.drain(&a)
+				c.drain(&a, e.Events&unix.EPOLLERR != 0)
 			}
 		}
 		if late || b.contexts.ended {

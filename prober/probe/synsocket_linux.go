@@ -70,7 +70,7 @@ func (c *synSocket) open() (op string, err error) {
 		return "bind", err
 	}
 	// What came before there was a filter must not be in the way.
-	c.drain(nil)
+	c.drain(nil, true)
 	c.drops = c.dropped()
 	return "", nil
 }
@@ -134,24 +134,24 @@ func (c *synSocket) send(h *halfOpen, a *arrivals) error {
 	return last
 }
 
-// drain takes what has come and hands over the probes that ended by it. It
-// says whether that was all.
-func (c *synSocket) drain(a *arrivals) bool {
+// drain takes what has come and hands over the probes that ended by it; failed
+// says that there are errors too. It returns whether that was all.
+func (c *synSocket) drain(a *arrivals, failed bool) bool {
 	for range maxForeignPackets {
 		n, from, err := c.receive()
 		switch {
 		case err == nil:
 			c.take(c.buf[:n], from, a)
 		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN) && !failed:
+			return true
 		default:
-			// Either nothing to read, or the errno of an ICMP error, which may
-			// be about somebody else's packet: the queue knows.
+			// Perhaps the errno of an ICMP error, which may be about somebody
+			// else's packet: the queue knows.
 			if c.errors(a) == maxForeign {
 				return false
 			}
-			if errors.Is(err, unix.EAGAIN) {
-				return true
-			}
+			failed = false
 		}
 	}
 	return false
@@ -160,7 +160,7 @@ func (c *synSocket) drain(a *arrivals) bool {
 // lookLast is drain before silence is believed: probes that it does not end
 // are told if an answer may be lost.
 func (c *synSocket) lookLast(a *arrivals) {
-	lost := !c.drain(a)
+	lost := !c.drain(a, true)
 	if drops := c.dropped(); drops != c.drops {
 		c.drops, lost = drops, true
 	}
