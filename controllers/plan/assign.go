@@ -17,6 +17,13 @@ type assigner struct {
 	nodes     map[string]*Node
 	limit     int
 	heartbeat time.Duration
+	budgets   Budgets
+	// home is Netladder's own namespace.
+	home string
+}
+
+func newAssigner(nodes map[string]*Node, s Settings, probers int) assigner {
+	return assigner{nodes: nodes, limit: s.sizeLimit(), heartbeat: heartbeat(probers), budgets: s.Budgets, home: s.Namespace}
 }
 
 // draft is a group of one node before its members have rows.
@@ -93,6 +100,7 @@ func (a *assigner) drafts(node string, resolved []*Resolved, previous *v1alpha1.
 
 func (a *assigner) finish(node string, drafts []draft) Assignment {
 	spec, left := a.fit(slices.DeleteFunc(drafts, func(d draft) bool { return d.void() }))
+	a.slow(&spec)
 	spec.Heartbeat = metav1.Duration{Duration: a.heartbeat}
 	return Assignment{Node: node, Spec: spec, LeftOut: left}
 }

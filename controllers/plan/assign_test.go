@@ -294,6 +294,7 @@ func TestSizeEstimate(t *testing.T) {
 
 func TestProbeRate(t *testing.T) {
 	in := fixture(100)
+	in.Settings.Budgets.Target = MaxBudget
 	in.addCheck("dns", dnsOf("example.com"), "")                   // 1 per 10 s
 	in.addCheck("mesh", meshOf(v1alpha1.MeshScopeAny), "")         // 3 per 10 s
 	in.addCheck("service", in.addService("web", false, 3), "")     // 1 per 10 s

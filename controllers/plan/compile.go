@@ -107,6 +107,8 @@ type compiledService struct {
 	via  v1alpha1.ServiceVia
 	// apiServer is true for to.apiServer, which is everybody's.
 	apiServer bool
+	// own is true for Netladder's.
+	own bool
 }
 
 type compiledPods struct {
@@ -156,7 +158,7 @@ func compilePath(check *v1alpha1.ConnectivityCheck, i int, s Settings) compiledP
 	if c.idle = c.compileSource(&p.From); c.idle != nil {
 		return c
 	}
-	if c.idle = c.compileTarget(&p.To); c.idle != nil {
+	if c.idle = c.compileTarget(&p.To, s); c.idle != nil {
 		return c
 	}
 	if protocolOf(&p.To) == v1alpha1.ProtocolUDP {
@@ -202,7 +204,7 @@ func (c *compiledPath) compileSource(from *v1alpha1.Source) (why *idle) {
 	return nil
 }
 
-func (c *compiledPath) compileTarget(to *v1alpha1.Target) (why *idle) {
+func (c *compiledPath) compileTarget(to *v1alpha1.Target, s Settings) (why *idle) {
 	var err error
 	switch {
 	case to.Mesh != nil:
@@ -214,6 +216,7 @@ func (c *compiledPath) compileTarget(to *v1alpha1.Target) (why *idle) {
 		c.service = &compiledService{
 			key:  types.NamespacedName{Namespace: to.Service.Namespace, Name: to.Service.Name},
 			port: to.Service.Port, via: to.Service.Via,
+			own: to.Service.Namespace == s.Namespace,
 		}
 	case to.APIServer != nil:
 		c.service = apiServer()

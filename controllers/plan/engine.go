@@ -34,6 +34,7 @@ type Engine struct {
 	// resolved of all checks, sorted by check.
 	resolved []*Resolved
 	probers  int
+	ledger   *ledger
 
 	pending pending
 	dirty   struct {
@@ -54,7 +55,9 @@ type Engine struct {
 
 type checkState struct {
 	compiled *compiledCheck
-	resolved *Resolved
+	// alone is what the check means without regard to others, resolved what it
+	// means after they have had their share of the budgets.
+	alone, resolved *Resolved
 	// readSets and readIPs are what readers have noted of it.
 	readSets []string
 	readIPs  []netip.Addr
@@ -100,6 +103,7 @@ func NewEngine(s Settings) *Engine {
 		wired:   map[string]map[string]struct{}{},
 		wires:   map[string][]string{},
 		readers: newReaders(),
+		ledger:  newLedger(s.Budgets),
 	}
 	e.clear()
 	return e
@@ -197,6 +201,7 @@ func (e *Engine) DeleteCheck(key types.NamespacedName) {
 	delete(e.checks, key)
 	e.pending.checks[key] = struct{}{}
 	e.readers.replace(key, state, nil)
+	e.ledger.replace(key, nil)
 	e.markGroups(state.resolved)
 	if i, ok := e.find(key); ok {
 		e.resolved = slices.Delete(e.resolved, i, i+1)
@@ -248,7 +253,7 @@ func (e *Engine) Assign(node string, previous *v1alpha1.ProbeAssignment) (Assign
 		e.keep(node, nil)
 		return Assignment{}, false
 	}
-	a := assigner{nodes: e.view.cluster.Nodes, limit: e.settings.sizeLimit(), heartbeat: heartbeat(e.probers)}
+	a := newAssigner(e.view.cluster.Nodes, e.settings, e.probers)
 	drafts := a.drafts(node, e.resolved, previous)
 	e.keep(node, drafts)
 	return a.finish(node, drafts), true

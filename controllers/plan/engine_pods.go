@@ -96,7 +96,7 @@ func (r *readers) replace(check types.NamespacedName, state *checkState, now *ch
 			note(r.sets, sel.key, check)
 		}
 	}
-	now.readIPs = now.resolved.ips
+	now.readIPs = now.alone.ips
 	for _, ip := range now.readIPs {
 		note(r.ips, ip, check)
 	}

@@ -283,9 +283,8 @@ func (w *world) compare() {
 		}
 		delete(w.previous, name)
 	}
-	for name, c := range w.checks {
-		want := Resolve(c, w.in.Cluster, w.in.Settings, w.in.Now)
-		got := w.engine.Resolved(types.NamespacedName{Namespace: c.Namespace, Name: name})
+	for _, want := range resolveAll(w.in.Checks, w.in.Cluster, w.in.Settings, w.in.Now) {
+		got := w.engine.Resolved(want.Check)
 		if d := cmp.Diff(want.Paths, got.Paths, cmp.Comparer(sameGroup)); d != "" {
 			w.t.Fatalf("resolved differs:\n%s", d)
 		}

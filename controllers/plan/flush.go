@@ -34,9 +34,17 @@ func (e *Engine) flush() {
 	replaced := e.view.updateSets(p.nodes)
 	e.view.dropMeshes(replaced, p.advanced)
 	stale := e.staleChecks(&p, replaced, touched)
-	diff := newDiffer(e.mark)
+	for key := range p.services {
+		if s := e.view.cluster.Services[key]; s != nil {
+			e.ledger.share(s)
+		}
+	}
 	for _, key := range stale {
-		e.resolveAgain(key, diff)
+		e.resolveAgain(key)
+	}
+	diff := newDiffer(e.mark)
+	for _, key := range slices.SortedFunc(maps.Keys(e.ledger.settle()), compareKeys) {
+		e.settle(key, diff)
 	}
 	e.markEchoes(p.nodes)
 	e.markKept(&p, stale)
@@ -233,12 +241,23 @@ func (g *Group) turned(now time.Time) bool {
 	return false
 }
 
-// resolveAgain replaces what a check means and marks whom that touches.
-func (e *Engine) resolveAgain(key types.NamespacedName, diff *differ) {
+// resolveAgain replaces what a check means by itself.
+func (e *Engine) resolveAgain(key types.NamespacedName) {
 	state := e.checks[key]
-	old := state.resolved
-	state.resolved = e.view.resolve(state.compiled)
+	state.alone = e.view.resolve(state.compiled)
 	e.readers.replace(key, state, state)
+	e.ledger.replace(key, state.alone.demands)
+}
+
+// settle replaces what a check means among others, and marks whom that
+// touches.
+func (e *Engine) settle(key types.NamespacedName, diff *differ) {
+	state, ok := e.checks[key]
+	if !ok { // deleted
+		return
+	}
+	old := state.resolved
+	state.resolved = state.alone.stretchedBy(e.ledger.demands[key], e.ledger.budget)
 	e.dirty.checks[key] = struct{}{}
 	if i, ok := e.find(key); ok {
 		e.resolved[i] = state.resolved

@@ -58,6 +58,7 @@ func (a *assigner) render(drafts []draft) rendered {
 
 func (t *tables) group(d *draft) v1alpha1.ProbeGroup {
 	g := d.group.probe.group
+	g.Interval.Duration = stretched(g.Interval.Duration, d.group.stretch)
 	var sum uint64
 	if n := d.members(); n > 0 {
 		g.Members = make([]int32, 0, n)

@@ -71,6 +71,9 @@ func (v *view) resolve(c *compiledCheck) *Resolved {
 	r := &Resolved{Check: c.key, Paths: make([]ResolvedPath, 0, len(c.paths))}
 	for i := range c.paths {
 		p := v.resolvePath(&c.paths[i], r)
+		if d := r.demands[i]; d != nil {
+			d.path = i
+		}
 		r.Paths = append(r.Paths, p)
 		r.groups = append(append(r.groups, p.Groups...), p.Proofs...)
 	}
@@ -85,6 +88,7 @@ func (v *view) resolvePath(c *compiledPath, r *Resolved) ResolvedPath {
 		p, why = v.pair(c)
 	}
 	if why != nil {
+		r.demands = append(r.demands, nil)
 		return ResolvedPath{Name: c.name, Accepted: why.accepted, Reason: why.reason, Message: why.message}
 	}
 	out := ResolvedPath{Name: c.name, Accepted: true, Coverage: p.coverage(c)}
@@ -97,6 +101,7 @@ func (v *view) resolvePath(c *compiledPath, r *Resolved) ResolvedPath {
 		v.prove(c, &p, &out)
 	}
 	r.ips = append(r.ips, p.ips...)
+	r.demands = append(r.demands, v.demandOf(c, &p, &out))
 	return out
 }
 
@@ -121,6 +126,8 @@ type pairing struct {
 	// are what else it claims to have.
 	behind []target
 	ips    []netip.Addr
+	// port of a Service where that is one target of probes; nil elsewhere.
+	port *ServicePort
 }
 
 // group of one kind of probe.

@@ -42,6 +42,7 @@ func (v *view) pairService(c *compiledPath, p *pairing) *idle {
 	if why := way(c, p, s, port); why != nil {
 		return why
 	}
+	p.port = port
 	// Of a name nobody knows where it leads, so that only a control proves it.
 	if c.deny != nil && !c.service.apiServer && p.host == nil {
 		v.lookBehind(p, key.Namespace, port.Endpoints)

@@ -22,7 +22,7 @@ const (
 	podSandboxed   = len(`,"sandboxed":true`)
 	sourceOverhead = len(`,"sources":[]`)
 	sourceSize     = len("511,")
-	groupOverhead  = len(`,"members":[],"window":999,"perRound":99`) + len("01234567-01234567")
+	groupOverhead  = len(`,"members":[],"window":999,"perRound":99`) + len("01234567-01234567") + stretchText
 	memberSize     = len("2047,")
 	specOverhead   = len(`{"nodes":[],"targets":[],"pods":[],"groups":[],"heartbeat":"999h59m59s"}`)
 )

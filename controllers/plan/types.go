@@ -141,6 +141,8 @@ type Resolved struct {
 	groups []*Group
 	// ips at which it was looked for pods.
 	ips []netip.Addr
+	// demands of the paths; nil where a target has no budget.
+	demands []*demand
 }
 
 // ResolvedPath is one path of a Resolved check.
@@ -163,6 +165,10 @@ type ResolvedPath struct {
 	Undisclosed []string
 	// Coverage of Groups together; nil without groups.
 	Coverage *v1alpha1.Coverage
+	// Stretched where budgets do not allow for the interval of the check; nil
+	// elsewhere. Budgets of a node are not in it: only its assignment says how
+	// often that tests the path.
+	Stretched *Stretched
 }
 
 // Group is one kind of probe of one path, over all of its sources. In the
@@ -183,6 +189,8 @@ type Group struct {
 	sources  *nodeSet
 	probe    *compiledProbe
 	perRound int
+	// stretch of the interval, in powers of two.
+	stretch int
 	// scope, mesh and ring of a mesh; ring is nil for scope SameNode.
 	scope v1alpha1.MeshScope
 	mesh  *meshView
