@@ -158,20 +158,22 @@ func TestWithoutNetRaw(t *testing.T) {
 	n.Sysctl(t, "ipv4.ping_group_range", pingForbidden)
 	for kind, want := range map[probe.Kind]string{probe.TCPHalfOpen: "NET_RAW", probe.ICMP: "net.ipv4.ping_group_range", probe.MeshICMP: "net.ipv4.ping_group_range"} {
 		for _, ip := range []netip.Addr{loopback, netip.IPv6Loopback()} {
-			var res probe.Result
-			var err error
-			n.Do(t, func() {
-				if err = dropNetRaw(); err == nil {
-					target := at(ip, 80)
-					target.Timeout = patient
-					res = probe.Kinds()[kind].Probe(t.Context(), target)
+			for way, f := range ways(t, kind) {
+				var res probe.Result
+				var err error
+				n.Do(t, func() {
+					if err = dropNetRaw(); err == nil {
+						target := at(ip, 80)
+						target.Timeout = patient
+						res = f(t.Context(), target)
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
 				}
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if res.Verdict != probe.Unsupported || !strings.Contains(res.Evidence, want) {
-				t.Errorf("%s to %s: %+v", kind, ip, res)
+				if res.Verdict != probe.Unsupported || !strings.Contains(res.Evidence, want) {
+					t.Errorf("%s %s to %s: %+v", kind, way, ip, res)
+				}
 			}
 		}
 	}

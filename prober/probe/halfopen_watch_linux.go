@@ -15,11 +15,7 @@ func (b *halfOpens) watch() {
 	for more := true; more; {
 		events, late := b.poller.wait()
 		b.mu.Lock()
-		for _, e := range events {
-			if c := b.sockets[e.Fd]; c != nil {
-				c.drain(&a, e.Events&unix.EPOLLERR != 0)
-			}
-		}
+		b.look(events, &a)
 		if late || b.contexts.ended {
 			b.sweep(&a)
 		}
@@ -29,6 +25,15 @@ func (b *halfOpens) watch() {
 		b.end(a.ended)
 		clear(a.ended)
 		a.ended = a.ended[:0]
+	}
+}
+
+// look takes what has come; mu is held.
+func (b *halfOpens) look(events []unix.EpollEvent, a *arrivals) {
+	for _, e := range events {
+		if c := b.sockets[e.Fd]; c != nil {
+			c.drain(a, e.Events&unix.EPOLLERR != 0)
+		}
 	}
 }
 

@@ -57,11 +57,11 @@ func (v *visits) add(t *Target) { v.entries = append(v.entries, t.Entry) }
 // namespace that could not be entered or left; some of these may be open.
 func (v *visits) each(open func(i int), refused func(i int, err error)) {
 	for i, entry := range v.entries {
-		switch {
-		case entry == nil:
+		switch entry {
+		case nil:
 			open(i)
 			continue
-		case entry == visited{}:
+		case visited{}:
 			continue
 		}
 		v.gather(i)

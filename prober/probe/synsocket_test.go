@@ -176,3 +176,53 @@ func TestSocketLife(t *testing.T) {
 		}
 	}
 }
+
+// An ICMP error ends its probe even if somebody has taken the errno that came
+// with it, as each call on the socket does.
+func TestErrorWithoutErrno(t *testing.T) {
+	n := netns.New(t, "errno")
+	n.RunInput(t, "table inet t { chain c { type filter hook input priority 0;\ntcp dport 8000 reject with icmpx admin-prohibited\n}\n}\n", "nft", "-f", "-")
+	for _, addr := range []string{"127.0.0.1:8000", "[::1]:8000"} {
+		var why error
+		n.Do(t, func() { why = errorTrial(t.Context(), addr) })
+		if why != nil {
+			t.Errorf("%s: %v", addr, why)
+		}
+	}
+}
+
+func errorTrial(ctx context.Context, addr string) error {
+	b, err := newHalfOpens()
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	var res Result
+	h := newTestFlight(ctx, addr, time.Hour, func(r Result) { res = r })
+	if op, err := b.open(h); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	f := h.prepare()
+	a := arrivals{batch: b}
+	b.mu.Lock()
+	if f == nil {
+		f = b.depart(h, &a)
+	}
+	b.mu.Unlock()
+	if f != nil {
+		return fmt.Errorf("departing: %+v", f)
+	}
+	if errno, err := unix.GetsockoptInt(h.socket.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || errno == 0 {
+		return fmt.Errorf("no errno came: %w", err)
+	}
+	b.landed()
+	events, _ := b.poller.wait()
+	b.mu.Lock()
+	b.look(events, &a)
+	b.mu.Unlock()
+	b.end(a.ended)
+	if res.Verdict != Rejected {
+		return fmt.Errorf("%+v", res)
+	}
+	return nil
+}
