@@ -12,9 +12,11 @@ import (
 	"github.com/netladder/netladder/api/v1alpha1"
 )
 
+// DefaultInterval of a check.
+const DefaultInterval = 10 * time.Second
+
 // The defaults of the API, for objects that were stored without them.
 const (
-	defaultInterval         = 10 * time.Second
 	defaultTimeout          = time.Second
 	defaultFailureThreshold = 2
 	defaultSuccessThreshold = 1
@@ -31,7 +33,7 @@ type pace struct {
 
 func paceOf(spec *v1alpha1.ConnectivityCheckSpec) pace {
 	p := pace{
-		Interval:         orDefault(spec.Interval.Duration, defaultInterval),
+		Interval:         orDefault(spec.Interval.Duration, DefaultInterval),
 		FailureThreshold: orDefault(spec.FailureThreshold, defaultFailureThreshold),
 		SuccessThreshold: orDefault(spec.SuccessThreshold, defaultSuccessThreshold),
 	}
