@@ -36,9 +36,9 @@ const (
 )
 
 // probeGRPC connects and calls the standard health service once. It speaks
-// HTTP/2 by the frames of golang.org/x/net/http2, which the prober has linked
-// for its Kubernetes client anyway: google.golang.org/grpc would add 3.4 MB to
-// the binary, and goroutines of its own that hide what the socket learned.
+// HTTP/2 by the frames of golang.org/x/net/http2, which the Kubernetes client
+// brings anyway: google.golang.org/grpc made the binary 12 MB and its RSS 5 MB
+// larger, and its goroutines hide what the socket learned.
 func probeGRPC(ctx context.Context, t Target) Result {
 	r := begin(t)
 	if res, ok := r.aim(ctx); !ok {
