@@ -73,6 +73,11 @@ type compiledProbe struct {
 	only onlyThese
 	// size of the group as JSON, without its members.
 	size int
+	// caBundle of the group's layer; empty for none.
+	caBundle string
+	// namedByService is true where the server is to be called as the Service is,
+	// by default.
+	namedByService bool
 }
 
 // onlyThese says which of the targets of a path a probe aims at, where there
@@ -92,6 +97,11 @@ func (o onlyThese) holds(t target) bool { return o == allTargets || (o == onlyPo
 func (p *compiledProbe) toHost(h *v1alpha1.HostTarget) *compiledProbe {
 	out := *p
 	out.group.Host = h
+	if p.namedByService {
+		// It has a name of its own.
+		out.group = *out.group.DeepCopy()
+		tlsOf(out.group.HTTP, out.group.TLS, out.group.GRPC).ServerName = ""
+	}
 	out.size = len(mustJSON(out.group))
 	return &out
 }
@@ -270,6 +280,10 @@ func kindsOf(p *v1alpha1.Path, s Settings) []v1alpha1.ProbeKind {
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeDNS}
 	case p.HTTP != nil:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeHTTP}
+	case p.TLS != nil:
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeTLS}
+	case p.GRPC != nil:
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeGRPC}
 	case p.To.Nodes != nil && p.To.Nodes.Port == 0:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeICMP}
 	case udp:
@@ -328,14 +342,15 @@ func compileProbe(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, kind v1al
 	switch kind {
 	case v1alpha1.ProbeDNS:
 		g.DNS = p.To.DNS
-	case v1alpha1.ProbeHTTP:
-		g.HTTP = p.HTTP
 	case v1alpha1.ProbeHostControl:
 		g.From = v1alpha1.SourceHost
 	case v1alpha1.ProbeMeshTCP, v1alpha1.ProbeMeshUDP, v1alpha1.ProbeMeshICMP, v1alpha1.ProbeWire:
 		g.Port = EchoPort
 	}
-	return compiledProbe{group: g, content: contentHash(check.UID, p, pc, kind), size: len(mustJSON(g))}
+	c := compiledProbe{group: g, content: contentHash(check.UID, p, pc, kind)}
+	c.setLayer(p)
+	c.size = len(mustJSON(c.group))
+	return c
 }
 
 func sourceKind(from *v1alpha1.Source) v1alpha1.SourceKind {

@@ -71,11 +71,7 @@ func withDefaults(in *v1alpha1.Path, namespace string) *v1alpha1.Path {
 	if p.Expect == "" {
 		p.Expect = v1alpha1.ExpectAllow
 	}
-	if h := p.HTTP; h != nil {
-		h.Path = orText(h.Path, "/")
-		h.Method = orText(h.Method, v1alpha1.HTTPGet)
-		slices.Sort(h.ExpectedStatuses)
-	}
+	defaultLayer(p)
 	if p.MaxLatency != nil && p.MaxLatency.Duration <= 0 {
 		p.MaxLatency = nil
 	}

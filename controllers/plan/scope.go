@@ -26,6 +26,9 @@ func refuse(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, s Settings) *id
 	if why := undialable(p.To.Host); why != nil {
 		return why
 	}
+	if why := invalidCABundle(p); why != nil {
+		return why
+	}
 	if check.Spec.Suspend {
 		return &idle{accepted: true, reason: v1alpha1.ReasonSuspended, message: "spec.suspend is true; set it to false to probe again"}
 	}
@@ -52,16 +55,14 @@ func malformed(p *v1alpha1.Path) *idle {
 		return unsupported("to.mesh needs from.probers; set from.probers, or aim at to.pods")
 	case to.DNS != nil && from.Nodes != nil:
 		return unsupported("to.dns needs from.probers or from.pods; set one of them")
-	case deny && (to.Mesh != nil || to.DNS != nil || p.HTTP != nil):
-		return unsupported("expect Deny goes with to.pods, to.service, to.host, to.nodes and to.apiServer, without http; change to or remove http, or set expect to Allow")
+	case deny && (to.Mesh != nil || to.DNS != nil || hasLayer(p)):
+		return unsupported("expect Deny goes with to.pods, to.service, to.host, to.nodes and to.apiServer, without http, tls and grpc; change to or remove the layer, or set expect to Allow")
 	case deny && from.Nodes != nil && to.Pods == nil:
 		return unsupported("expect Deny from.nodes needs to.pods, because for any other target the control would start where the probe does; use from.pods or from.probers")
 	case to.Service != nil && !knownVia(to.Service.Via):
 		return unsupported("this version of Netladder knows only to.service.via ClusterIP, NodePort, LoadBalancer and Endpoints; set one of them, or upgrade")
-	case p.HTTP != nil && (to.Service == nil && to.Pods == nil && to.Host == nil || protocolOf(to) == v1alpha1.ProtocolUDP):
-		return unsupported("http goes with to.service, to.pods and to.host by TCP; change to, or remove http")
 	}
-	return nil
+	return malformedLayer(p)
 }
 
 func knownVia(via v1alpha1.ServiceVia) bool {
