@@ -78,7 +78,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			for _, pair := range failingPairs(path) {
 				if shown < maxFailingPairs {
 					shown++
-					gauge(c.failing, 1, with(valid(pair.Source), valid(cmp.Or(pair.TargetNode, pair.Target)), valid(string(pair.Verdict)))...)
+					gauge(c.failing, 1, with(valid(cmp.Or(pair.SourceNode, pair.Source)), valid(cmp.Or(pair.TargetNode, pair.Target)), valid(string(pair.Verdict)))...)
 				}
 			}
 		}
@@ -87,7 +87,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.nodes, float64(probers))
 }
 
-// failingPairs are those of a path's worst pairs that fail, each once.
+// failingPairs are those of a path's worst pairs that fail, one of each series:
+// pods that come and go are no labels, their nodes are.
 func failingPairs(path *v1alpha1.PathStatus) []v1alpha1.WorstPair {
 	type series struct {
 		source, target string
@@ -95,7 +96,7 @@ func failingPairs(path *v1alpha1.PathStatus) []v1alpha1.WorstPair {
 	}
 	seen := map[series]bool{}
 	return slices.DeleteFunc(slices.Clone(path.WorstPairs), func(p v1alpha1.WorstPair) bool {
-		s := series{p.Source, cmp.Or(p.TargetNode, p.Target), p.Verdict}
+		s := series{cmp.Or(p.SourceNode, p.Source), cmp.Or(p.TargetNode, p.Target), p.Verdict}
 		drop := p.State != v1alpha1.StateFailing || seen[s]
 		seen[s] = seen[s] || !drop
 		return drop

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/plan"
 )
 
 // Options of the controller process.
@@ -88,6 +89,9 @@ type Options struct {
 	// AssignmentSizeLimit of one ProbeAssignment's spec as JSON, in bytes. 0
 	// means 64 KiB.
 	AssignmentSizeLimit int
+
+	// Budgets of probes per second; zero fields mean the defaults of plan.
+	Budgets plan.Budgets
 }
 
 // DefaultProberResources of a prober: room for some hundred probes a second.
@@ -149,6 +153,14 @@ func (o *Options) Validate() error {
 	}
 	if o.AssignmentSizeLimit < 0 {
 		problems = append(problems, fmt.Errorf("AssignmentSizeLimit %d: must not be negative", o.AssignmentSizeLimit))
+	}
+	for _, b := range []struct {
+		field string
+		value float64
+	}{{"Target", o.Budgets.Target}, {"Namespace", o.Budgets.Namespace}, {"Node", o.Budgets.Node}} {
+		if !(b.value >= 0 && b.value <= plan.MaxBudget) {
+			problems = append(problems, fmt.Errorf("Budgets.%s %v: must be from 0, which means the default, to %d probes per second", b.field, b.value, plan.MaxBudget))
+		}
 	}
 	return errors.Join(problems...)
 }

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"math"
 	"strings"
 	"testing"
 )
@@ -26,6 +27,9 @@ func TestOptionsValidate(t *testing.T) {
 		"pull secret":   {func(o *Options) { o.ImagePullSecrets = []string{"a/b"} }, "ImagePullSecrets"},
 		"priority":      {func(o *Options) { o.PriorityClassName = "a b" }, "PriorityClassName"},
 		"node selector": {func(o *Options) { o.NodeSelector = map[string]string{"a b": "c"} }, "NodeSelector"},
+		"budget":        {func(o *Options) { o.Budgets.Target = -1 }, "Budgets.Target"},
+		"no number":     {func(o *Options) { o.Budgets.Namespace = math.NaN() }, "Budgets.Namespace"},
+		"no limit":      {func(o *Options) { o.Budgets.Node = math.Inf(1) }, "Budgets.Node"},
 		"size":          {func(o *Options) { o.AssignmentSizeLimit = -1 }, "AssignmentSizeLimit"},
 	} {
 		o := good()

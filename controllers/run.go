@@ -76,7 +76,7 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus.Registerer) error {
-	w := newWorld(c, plan.Settings{Namespace: o.Namespace, SizeLimit: o.AssignmentSizeLimit, Level: o.Level})
+	w := newWorld(c, plan.Settings{Namespace: o.Namespace, SizeLimit: o.AssignmentSizeLimit, Level: o.Level, Budgets: o.Budgets})
 	mgr, err := newManager(ctx, o, w)
 	if err != nil {
 		return err

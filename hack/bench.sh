@@ -38,7 +38,7 @@ prober() {
   go test -c -o "$work/prober.test" ./prober/
   for ((i = 0; i < repeats; i++)); do
     "$work/prober.test" -test.run '^$' -test.benchtime=1x \
-      -test.bench '^Benchmark(Agent|AgentGoroutines|AgentAlone|BareEpoll|BareDial)$/(200|1000)_per_second' >>"$out"
+      -test.bench '^Benchmark(Agent|AgentGoroutines|AgentAlone|AgentPlaces|BareEpoll|BareDial)$/(200|1000)_per_second' >>"$out"
   done
   echo
   echo "CPU per TCP probe in µs, of this process alone (the listener is another); RSS in MiB, of the benchmark's process."
@@ -51,6 +51,15 @@ prober() {
   row "bare system calls, as many at once" 'BenchmarkBareEpoll/%s_per_second'
   row "net.Dial, all of a second at once" 'BenchmarkBareDial/burst_%s_per_second'
   row "net.Dial, one by one" 'BenchmarkBareDial/paced_%s_per_second'
+  echo
+  echo "The same by where probes start and what they do, all of them from one place, in the same run."
+  echo
+  echo "| | 200/s | 1,000/s | RSS at 200/s | RSS at 1,000/s |"
+  echo "|---|---|---|---|---|"
+  row "the prober's own namespace, full handshake" 'BenchmarkAgentPlaces/%s_per_second/own_namespace,_full'
+  row "the prober's own namespace, half-open" 'BenchmarkAgentPlaces/%s_per_second/own_namespace,_half-open'
+  row "a pod's namespace, full handshake" 'BenchmarkAgentPlaces/%s_per_second/pod,_full'
+  row "a pod's namespace, half-open" 'BenchmarkAgentPlaces/%s_per_second/pod,_half-open'
 }
 
 # row TITLE BENCHMARK: one line of the prober's table.

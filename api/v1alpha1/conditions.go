@@ -14,6 +14,11 @@ const (
 	// ConditionFresh is False when a prober that holds pairs of this check
 	// has not reported for longer than its heartbeat allows.
 	ConditionFresh = "Fresh"
+	// ConditionThrottled is True while a path is tested less often than
+	// spec.interval says, because more is asked of its target or of a node than
+	// the budgets of probes allow; the message says which path and why. It is
+	// absent while no path is.
+	ConditionThrottled = "Throttled"
 )
 
 // Reasons of conditions.
@@ -39,6 +44,9 @@ const (
 	ReasonReportsFresh = "ReportsFresh"
 	// ReasonReportsStale: the message names the nodes that did not report.
 	ReasonReportsStale = "ReportsStale"
+	// ReasonIntervalStretched: the message lists the paths that are tested less
+	// often, and the budgets that ask for it.
+	ReasonIntervalStretched = "IntervalStretched"
 )
 
 // Reasons of a path, and of a pair that is Unknown.
@@ -61,6 +69,9 @@ const (
 	ReasonNoEndpoints = "NoEndpoints"
 	// ReasonInvalidSelector: a label selector cannot be parsed.
 	ReasonInvalidSelector = "InvalidSelector"
+	// ReasonInvalidCABundle: a caBundle holds no certificates that can be
+	// parsed.
+	ReasonInvalidCABundle = "InvalidCABundle"
 	// ReasonAssignmentTooLarge: a node's assignment is at its size limit, so
 	// this path is not assigned there.
 	ReasonAssignmentTooLarge = "AssignmentTooLarge"

@@ -32,7 +32,7 @@ type ConnectivityCheckStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Accepted, Ready and Fresh.
+	// conditions: Accepted, Ready and Fresh; Throttled while it applies.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -97,12 +97,19 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.http) || has(self.to.service) || has(self.to.pods) || has(self.to.host)",message="http needs to.service, to.pods or to.host: remove http, or aim this path at one of them",fieldPath=".http"
 // +kubebuilder:validation:XValidation:rule="!has(self.http) || !has(self.expect) || self.expect != 'Deny'",message="http cannot be combined with expect Deny, which is about the connection itself: remove http",fieldPath=".http"
 // +kubebuilder:validation:XValidation:rule="!has(self.http) || !((has(self.to.pods) && has(self.to.pods.protocol) && self.to.pods.protocol != 'TCP') || (has(self.to.host) && has(self.to.host.protocol) && self.to.host.protocol != 'TCP') || (has(self.to.service) && has(self.to.service.protocol) && self.to.service.protocol != 'TCP'))",message="http needs protocol TCP: remove http, or set protocol to TCP",fieldPath=".http"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || has(self.to.service) || has(self.to.pods) || has(self.to.host)",message="tls needs to.service, to.pods or to.host: remove tls, or aim this path at one of them",fieldPath=".tls"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || !has(self.expect) || self.expect != 'Deny'",message="tls cannot be combined with expect Deny, which is about the connection itself: remove tls",fieldPath=".tls"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || !((has(self.to.pods) && has(self.to.pods.protocol) && self.to.pods.protocol != 'TCP') || (has(self.to.host) && has(self.to.host.protocol) && self.to.host.protocol != 'TCP') || (has(self.to.service) && has(self.to.service.protocol) && self.to.service.protocol != 'TCP'))",message="tls needs protocol TCP: remove tls, or set protocol to TCP",fieldPath=".tls"
+// +kubebuilder:validation:XValidation:rule="!has(self.grpc) || has(self.to.service) || has(self.to.pods) || has(self.to.host)",message="grpc needs to.service, to.pods or to.host: remove grpc, or aim this path at one of them",fieldPath=".grpc"
+// +kubebuilder:validation:XValidation:rule="!has(self.grpc) || !has(self.expect) || self.expect != 'Deny'",message="grpc cannot be combined with expect Deny, which is about the connection itself: remove grpc",fieldPath=".grpc"
+// +kubebuilder:validation:XValidation:rule="!has(self.grpc) || !((has(self.to.pods) && has(self.to.pods.protocol) && self.to.pods.protocol != 'TCP') || (has(self.to.host) && has(self.to.host.protocol) && self.to.host.protocol != 'TCP') || (has(self.to.service) && has(self.to.service.protocol) && self.to.service.protocol != 'TCP'))",message="grpc needs protocol TCP: remove grpc, or set protocol to TCP",fieldPath=".grpc"
+// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.tls), has(self.grpc)].filter(x, x).size() <= 1",message="set at most one of http, tls and grpc; a second layer is a second path. For HTTP over TLS set http.scheme to HTTPS"
 // +kubebuilder:validation:XValidation:rule="!has(self.expect) || self.expect != 'Deny' || !(has(self.to.mesh) || has(self.to.dns))",message="expect Deny needs to.pods, to.service, to.host, to.nodes or to.apiServer: aim this path at one of them, or set expect to Allow",fieldPath=".expect"
 // +kubebuilder:validation:XValidation:rule="!has(self.expect) || self.expect != 'Deny' || !has(self.from.nodes) || has(self.to.pods) || has(self.to.mesh) || has(self.to.dns)",message="expect Deny from.nodes needs to.pods, because for any other target the control would start where the probe does: use from.pods or from.probers",fieldPath=".from"
 // +kubebuilder:validation:XValidation:rule="!has(self.to.mesh) || has(self.from.probers)",message="to.mesh needs from.probers, because it is about the pod network of the nodes: set from.probers, or aim at to.pods",fieldPath=".from"
 // +kubebuilder:validation:XValidation:rule="!has(self.to.dns) || !has(self.from.nodes)",message="to.dns needs from.probers or from.pods, which have the resolv.conf of a pod: set one of them",fieldPath=".from"
 // +kubebuilder:validation:XValidation:rule="!has(self.tcp) || (has(self.to.pods) && (!has(self.to.pods.protocol) || self.to.pods.protocol == 'TCP')) || (has(self.to.service) && has(self.to.service.via) && self.to.service.via == 'Endpoints' && (!has(self.to.service.protocol) || self.to.service.protocol == 'TCP'))",message="tcp needs to.pods, or to.service with via Endpoints, and protocol TCP, the only targets with a choice of handshake: remove tcp",fieldPath=".tcp"
-// +kubebuilder:validation:XValidation:rule="!has(self.tcp) || !has(self.http)",message="http needs a full handshake: remove tcp",fieldPath=".tcp"
+// +kubebuilder:validation:XValidation:rule="!has(self.tcp) || !(has(self.http) || has(self.tls) || has(self.grpc))",message="http, tls and grpc need a full handshake: remove tcp",fieldPath=".tcp"
 type Path struct {
 	// name of the path, unique within its check: a DNS label.
 	// +required
@@ -129,6 +136,16 @@ type Path struct {
 	// the response is as expected.
 	// +optional
 	HTTP *HTTPLayer `json:"http,omitempty"`
+
+	// tls adds a TLS handshake on top of the connection, and nothing more; the
+	// path works only if the certificate is one to trust.
+	// +optional
+	TLS *TLSLayer `json:"tls,omitempty"`
+
+	// grpc asks the server by the standard health protocol
+	// (grpc.health.v1.Health/Check); the path works only if it is SERVING.
+	// +optional
+	GRPC *GRPCLayer `json:"grpc,omitempty"`
 
 	// tcp chooses how a connection to a pod is tried.
 	// +optional
@@ -487,8 +504,25 @@ const (
 	HTTPHead HTTPMethod = "HEAD"
 )
 
-// HTTPLayer is a plain HTTP/1.1 request. Redirects are not followed.
+// HTTPScheme says whether a request goes over TLS.
+// +kubebuilder:validation:Enum=HTTP;HTTPS
+type HTTPScheme string
+
+// The schemes of an HTTP probe.
+const (
+	SchemeHTTP  HTTPScheme = "HTTP"
+	SchemeHTTPS HTTPScheme = "HTTPS"
+)
+
+// HTTPLayer is an HTTP/1.1 request. Redirects are not followed.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || (has(self.scheme) && self.scheme == 'HTTPS')",message="http.tls needs scheme HTTPS: set http.scheme to HTTPS, or remove http.tls",fieldPath=".tls"
 type HTTPLayer struct {
+	// scheme of the request; HTTPS verifies the server's certificate.
+	// +default="HTTP"
+	// +optional
+	Scheme HTTPScheme `json:"scheme,omitempty"`
+
 	// path of the request, with an optional query.
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self.matches('^/[!-~]*$')",message="http.path must begin with '/' and hold no spaces or control characters, for example /healthz"
@@ -515,6 +549,57 @@ type HTTPLayer struct {
 	// +kubebuilder:validation:items:Maximum=599
 	// +optional
 	ExpectedStatuses []int32 `json:"expectedStatuses,omitempty"`
+
+	// tls says how the certificate is verified, with scheme HTTPS.
+	// +optional
+	TLS *TLSLayer `json:"tls,omitempty"`
+}
+
+// MaxCABundle is how many bytes a TLSLayer's CABundle has at most: every node
+// that a path starts on holds it.
+const MaxCABundle = 8192
+
+// TLSLayer says how the certificate of a server is verified. TLS 1.2 and 1.3
+// are spoken, and no client certificate is shown.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.caBundle) || !has(self.insecureSkipVerify) || !self.insecureSkipVerify",message="caBundle has no effect with insecureSkipVerify, which trusts every certificate: remove one of them",fieldPath=".caBundle"
+type TLSLayer struct {
+	// serverName that the certificate must be for, and that is asked for by SNI.
+	// Absent means the name in http.host; else to.host.hostname; else, for a
+	// Service, NAME.NAMESPACE.svc; else the address that is dialled.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([-A-Za-z0-9_]{0,61}[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9_]{0,61}[A-Za-z0-9])?)*$') || isIP(self)",message="serverName must be a domain name or an IP address that the certificate is for, without a port, for example shop.example.com"
+	// +optional
+	ServerName string `json:"serverName,omitempty"`
+
+	// caBundle: the certificate authorities to trust instead of the public ones,
+	// as certificates in PEM. Whoever may read the check may read them.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=8192
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('-----BEGIN CERTIFICATE-----')",message="caBundle must be certificates in PEM and begin with -----BEGIN CERTIFICATE-----"
+	// +optional
+	CABundle string `json:"caBundle,omitempty"`
+
+	// insecureSkipVerify takes any certificate, an expired one too: the path
+	// then says nothing about who answers.
+	// +optional
+	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+}
+
+// GRPCLayer is a question by the standard gRPC health protocol.
+type GRPCLayer struct {
+	// service to ask about; absent means the server as a whole.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]*$')",message="grpc.service must hold no spaces or control characters, for example shop.v1.Inventory"
+	// +optional
+	Service string `json:"service,omitempty"`
+
+	// tls: the connection is made by TLS; {} verifies the certificate by
+	// default. Absent means in the clear.
+	// +optional
+	TLS *TLSLayer `json:"tls,omitempty"`
 }
 
 // Sampling bounds the pairs that one round tests.

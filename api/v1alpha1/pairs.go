@@ -44,7 +44,7 @@ func (k ProbeKind) IsMesh() bool {
 // spec.targets.
 func (k ProbeKind) aimsAtTargets() bool {
 	switch k {
-	case ProbeTCP, ProbeHTTP, ProbeTCPHalfOpen, ProbeUDP, ProbeICMP, ProbeListener, ProbeHostControl:
+	case ProbeTCP, ProbeHTTP, ProbeTLS, ProbeGRPC, ProbeTCPHalfOpen, ProbeUDP, ProbeICMP, ProbeListener, ProbeHostControl:
 		return true
 	default:
 		return false
@@ -267,7 +267,7 @@ func (v Verdict) Denies() bool {
 // Opens reports whether this verdict means that the way to the target is open.
 func (v Verdict) Opens() bool {
 	switch v {
-	case VerdictConnected, VerdictReset, VerdictWrongIdentity, VerdictProtocolError:
+	case VerdictConnected, VerdictReset, VerdictWrongIdentity, VerdictProtocolError, VerdictTLSError:
 		return true
 	default:
 		return false

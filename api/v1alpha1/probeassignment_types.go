@@ -36,6 +36,14 @@ type ProbeAssignmentSpec struct {
 	// +kubebuilder:validation:MaxItems=2048
 	Groups []ProbeGroup `json:"groups,omitempty"`
 
+	// caBundles: the certificate authorities of paths, in PEM. Paths of one
+	// application mostly share them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=8192
+	CABundles []string `json:"caBundles,omitempty"`
+
 	// heartbeat: how often the prober reports when nothing changes.
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -146,6 +154,10 @@ const (
 	ProbeTCP ProbeKind = "TCP"
 	// ProbeHTTP connects to a target and makes an HTTP request.
 	ProbeHTTP ProbeKind = "HTTP"
+	// ProbeTLS connects to a target and makes a TLS handshake.
+	ProbeTLS ProbeKind = "TLS"
+	// ProbeGRPC connects to a target and asks by the gRPC health protocol.
+	ProbeGRPC ProbeKind = "GRPC"
 	// ProbeDNS looks up a name by the source's resolv.conf.
 	ProbeDNS ProbeKind = "DNS"
 	// ProbeTCPHalfOpen sends a SYN to a target and takes the answer for it; the
@@ -278,12 +290,27 @@ type ProbeGroup struct {
 	// +optional
 	HTTP *HTTPLayer `json:"http,omitempty"`
 
+	// tls: parameters of the kind TLS.
+	// +optional
+	TLS *TLSLayer `json:"tls,omitempty"`
+
+	// grpc: parameters of the kind GRPC.
+	// +optional
+	GRPC *GRPCLayer `json:"grpc,omitempty"`
+
+	// caBundle: the row of spec.caBundles that stands for the caBundle of http,
+	// tls or grpc.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=255
+	CABundle *int32 `json:"caBundle,omitempty"`
+
 	// dns: parameters of the kind DNS.
 	// +optional
 	DNS *DNSTarget `json:"dns,omitempty"`
 
-	// host: a target by name, for the kinds TCP, UDP, HTTP and HostControl. The
-	// name is resolved by the source's resolv.conf in each round.
+	// host: a target by name, for the kinds TCP, UDP, HTTP, TLS, GRPC and HostControl.
+	// The name is resolved by the source's resolv.conf in each round.
 	// +optional
 	Host *HostTarget `json:"host,omitempty"`
 }

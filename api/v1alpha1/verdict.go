@@ -37,6 +37,10 @@ const (
 	// VerdictProtocolError: the answer is not what the protocol or the check
 	// asks for; the evidence says what came.
 	VerdictProtocolError Verdict = "ProtocolError"
+	// VerdictTLSError: connected, and then the TLS handshake failed, or the
+	// certificate is not one to trust: expired, not yet valid, for another name,
+	// by an unknown authority. The evidence says which.
+	VerdictTLSError Verdict = "TLSError"
 	// VerdictDNSNameError: the name does not exist (NXDOMAIN).
 	VerdictDNSNameError Verdict = "DNSNameError"
 	// VerdictDNSServerFailure: the server answered SERVFAIL or REFUSED.
@@ -70,7 +74,7 @@ func Verdicts() []Verdict {
 	return []Verdict{
 		VerdictConnected, VerdictRefused, VerdictRejected, VerdictDropped, VerdictUnreachable,
 		VerdictProtocolUnreachable, VerdictTooBig, VerdictLocalDenied, VerdictLocalError, VerdictReset,
-		VerdictWrongIdentity, VerdictProtocolError, VerdictDNSNameError, VerdictDNSServerFailure,
+		VerdictWrongIdentity, VerdictProtocolError, VerdictTLSError, VerdictDNSNameError, VerdictDNSServerFailure,
 		VerdictDNSTimeout, VerdictDNSNoAnswer, VerdictDNSTruncated, VerdictNotListening,
 		VerdictIntercepted, VerdictInconclusive, VerdictUnmeasured, VerdictUnsupported,
 	}

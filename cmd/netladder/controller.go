@@ -14,6 +14,7 @@ import (
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers"
+	"github.com/netladder/netladder/controllers/plan"
 	"github.com/netladder/netladder/prober/apiaccess"
 )
 
@@ -68,6 +69,9 @@ func controllerCommand() *cobra.Command {
 	flags.StringVar(&opts.MetricsCertDir, "metrics-cert-dir", "", "directory with tls.crt and tls.key for the metrics; default self-signed")
 	flags.StringVar(&opts.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns it off")
 	flags.IntVar(&opts.AssignmentSizeLimit, "assignment-size-limit", 64<<10, "largest ProbeAssignment spec in bytes of JSON; above it sampling shrinks")
+	flags.Float64Var(&opts.Budgets.Target, "target-budget", plan.DefaultTargetBudget, "probes per second that one address and port gets from all checks together; a Service counts once for each endpoint. Over any of the budgets intervals are stretched; 0 means the default")
+	flags.Float64Var(&opts.Budgets.Namespace, "namespace-budget", plan.DefaultNamespaceBudget, "probes per second that the checks of one namespace start on one node, Netladder's own namespace excepted")
+	flags.Float64Var(&opts.Budgets.Node, "node-budget", plan.DefaultNodeBudget, "probes per second that all checks together start on one node")
 	return cmd
 }
 

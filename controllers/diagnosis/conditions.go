@@ -13,8 +13,11 @@ import (
 )
 
 // conditions judges the whole check by its paths.
-func (j *judge) conditions(paths []v1alpha1.PathStatus, stale []string) []metav1.Condition {
+func (j *judge) conditions(paths []v1alpha1.PathStatus, tallies []*tally, stale []string) []metav1.Condition {
 	all := []metav1.Condition{j.accepted(paths), j.ready(paths, stale), j.fresh(stale)}
+	if c := j.throttled(tallies); c != nil {
+		all = append(all, *c)
+	}
 	for i := range all {
 		all[i].ObservedGeneration = j.in.Check.Generation
 		all[i].Message = cut(all[i].Message, maxMessage)

@@ -42,6 +42,7 @@ func (j *judge) group(t *tally, g *plan.Group, src *source) {
 	}
 	if v1alpha1.ContentHash(c.group.Hash) == g.Content {
 		t.noteLeftOut(src, g.Key)
+		t.pace.note(src.name, c.group.Interval.Duration)
 	}
 	if c.basis == basisNone {
 		t.unattempted(src, c.n)

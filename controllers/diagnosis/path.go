@@ -33,6 +33,7 @@ func (j *judge) path(spec *v1alpha1.Path) *tally {
 	}
 	own := spec.To.Pods != nil && spec.To.Pods.NamespaceSelector == nil
 	t.foreign = !own && j.in.Check.Namespace != j.in.Settings.Namespace
+	t.pace = j.paceOf(r)
 	f := j.find(t, r)
 	t.status.Accepted = r != nil && r.Accepted
 	t.status.State, t.status.Reason, t.status.Message = f.state, f.reason, printable(f.message, maxMessage)

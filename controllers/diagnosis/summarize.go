@@ -55,7 +55,7 @@ func Summarize(in Input) Summary {
 		out.Stale = append(out.Stale, name)
 	}
 	slices.Sort(out.Stale)
-	out.Conditions = j.conditions(out.Paths, out.Stale)
+	out.Conditions = j.conditions(out.Paths, paths, out.Stale)
 	out.Deadline = j.deadline
 	return out
 }

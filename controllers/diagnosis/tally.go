@@ -15,6 +15,8 @@ const maxNamed = 5
 
 // tally is one path while its pairs are counted.
 type tally struct {
+	// pace of the path.
+	pace     pace
 	previous *v1alpha1.PathStatus
 	status   v1alpha1.PathStatus
 	counts   v1alpha1.PairCounts

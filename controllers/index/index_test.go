@@ -66,9 +66,10 @@ func TestService(t *testing.T) {
 
 func TestServiceKinds(t *testing.T) {
 	for name, c := range map[string]struct {
-		change             func(*corev1.Service)
-		headless, external bool
-		ips                int
+		change   func(*corev1.Service)
+		headless bool
+		external string
+		ips      int
 	}{
 		"dual": {
 			change: func(s *corev1.Service) {
@@ -81,13 +82,15 @@ func TestServiceKinds(t *testing.T) {
 			headless: true,
 		},
 		"external": {
-			change:   func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName },
-			external: true,
+			change: func(s *corev1.Service) {
+				s.Spec.Type, s.Spec.ExternalName = corev1.ServiceTypeExternalName, "db.example.com"
+			},
+			external: "db.example.com",
 		},
 		"none yet": {change: func(*corev1.Service) {}},
 	} {
 		service := builders.MakeService("shop", "db", 5432)
-		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: "udp", Port: 53, Protocol: corev1.ProtocolUDP})
+		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: "sctp", Port: 53, Protocol: corev1.ProtocolSCTP})
 		c.change(service)
 		got := index.Service(service, nil)
 		if got.Headless != c.headless || got.ExternalName != c.external || len(got.ClusterIPs) != c.ips || len(got.Ports) != 1 {
@@ -197,10 +200,21 @@ func TestTrimKeepsWhatIsRead(t *testing.T) {
 
 	service, endpointSlice := builders.MakeService("shop", "db", 1), builders.MakeEndpointSlice("shop", "db", 1, "10.0.0.1")
 	service.Spec.ClusterIP, service.Spec.Selector = "10.1.1.1", map[string]string{"a": "b"}
-	endpointSlice.Endpoints[0].TargetRef = &corev1.ObjectReference{Name: "x"}
+	service.Spec.Type, service.Spec.ExternalTrafficPolicy = corev1.ServiceTypeLoadBalancer, corev1.ServiceExternalTrafficPolicyLocal
+	service.Spec.Ports[0].NodePort = 30080
+	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{
+		{IP: "192.0.2.1", IPMode: ptr.To(corev1.LoadBalancerIPModeProxy), Ports: []corev1.PortStatus{{Port: 1}}}, {Hostname: "lb.example.com"},
+	}
+	endpointSlice.Endpoints[0].TargetRef, endpointSlice.Endpoints[0].NodeName = &corev1.ObjectReference{Name: "x"}, ptr.To("node1")
 	before := index.Service(service, []*discoveryv1.EndpointSlice{endpointSlice})
 	service, endpointSlice = trim(service).(*corev1.Service), trim(endpointSlice).(*discoveryv1.EndpointSlice)
 	same("service", before, index.Service(service, []*discoveryv1.EndpointSlice{endpointSlice}))
+	if len(before.Ingress) != 1 || len(before.IngressNames) != 1 || !before.LoadBalancer || len(before.Ports[0].Nodes) != 1 || before.Ports[0].NodePort != 30080 {
+		t.Errorf("%+v", before)
+	}
+	if service.Status.LoadBalancer.Ingress[0].IPMode != nil || service.Status.LoadBalancer.Ingress[0].Ports != nil {
+		t.Errorf("%+v", service.Status)
+	}
 	if service.Spec.Selector != nil || endpointSlice.Endpoints[0].TargetRef != nil {
 		t.Errorf("%+v %+v", service, endpointSlice)
 	}

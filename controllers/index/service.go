@@ -10,7 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
+	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/plan"
 )
 
@@ -19,21 +21,49 @@ func Service(s *corev1.Service, endpointSlices []*discoveryv1.EndpointSlice) *pl
 	out := &plan.Service{
 		Key:          types.NamespacedName{Namespace: s.Namespace, Name: s.Name},
 		Headless:     s.Spec.ClusterIP == corev1.ClusterIPNone,
-		ExternalName: s.Spec.Type == corev1.ServiceTypeExternalName,
+		LoadBalancer: s.Spec.Type == corev1.ServiceTypeLoadBalancer,
+		LocalOnly:    s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
 	}
-	if !out.Headless && !out.ExternalName {
+	if s.Spec.Type == corev1.ServiceTypeExternalName {
+		out.ExternalName = s.Spec.ExternalName
+	} else if !out.Headless {
 		out.ClusterIPs = clusterIPs(s)
+	}
+	if out.LoadBalancer {
+		out.Ingress, out.IngressNames = ingress(s)
 	}
 	for i := range s.Spec.Ports {
 		p := &s.Spec.Ports[i]
-		if p.Protocol != corev1.ProtocolTCP && p.Protocol != "" {
+		protocol := v1alpha1.Protocol("")
+		switch p.Protocol {
+		case corev1.ProtocolTCP, "":
+		case corev1.ProtocolUDP:
+			protocol = v1alpha1.ProtocolUDP
+		default:
 			continue
 		}
+		behind, nodes := endpoints(p.Name, p.Protocol, endpointSlices)
+		if !out.LocalOnly {
+			nodes = nil
+		}
 		out.Ports = append(out.Ports, plan.ServicePort{
-			Name: p.Name, Port: p.Port, Endpoints: endpoints(p.Name, endpointSlices),
+			Name: p.Name, Port: p.Port, Protocol: protocol, NodePort: p.NodePort, Nodes: nodes, Endpoints: behind,
 		})
 	}
 	return out
+}
+
+// ingress is what the load balancer is reached by.
+func ingress(s *corev1.Service) (ips []netip.Addr, names []string) {
+	for i := range s.Status.LoadBalancer.Ingress {
+		point := &s.Status.LoadBalancer.Ingress[i]
+		if ip, err := netip.ParseAddr(point.IP); err == nil {
+			ips = append(ips, ip.Unmap())
+		} else if point.Hostname != "" {
+			names = append(names, point.Hostname)
+		}
+	}
+	return ips, names
 }
 
 func clusterIPs(s *corev1.Service) []netip.Addr {
@@ -50,12 +80,13 @@ func clusterIPs(s *corev1.Service) []netip.Addr {
 	return out
 }
 
-// endpoints behind the TCP port of that name: those that are ready; where none
-// is, those that still serve while they terminate, as kube-proxy chooses.
-func endpoints(port string, endpointSlices []*discoveryv1.EndpointSlice) []netip.AddrPort {
-	var ready, serving []netip.AddrPort
+// endpoints behind the port of that name, and the nodes that they are on: those
+// that are ready; where none is, those that still serve while they terminate,
+// as kube-proxy chooses.
+func endpoints(port string, protocol corev1.Protocol, endpointSlices []*discoveryv1.EndpointSlice) ([]netip.AddrPort, []string) {
+	var ready, serving behind
 	for _, s := range endpointSlices {
-		number := portNumber(port, s.Ports)
+		number := portNumber(port, protocol, s.Ports)
 		if number == 0 || s.AddressType == discoveryv1.AddressTypeFQDN {
 			continue
 		}
@@ -67,45 +98,66 @@ func endpoints(port string, endpointSlices []*discoveryv1.EndpointSlice) []netip
 			if e.Conditions.Serving != nil {
 				isServing = *e.Conditions.Serving
 			}
-			for _, address := range e.Addresses {
-				ip, err := netip.ParseAddr(address)
-				if err != nil {
-					continue
-				}
-				at := netip.AddrPortFrom(ip.Unmap(), number)
-				if isReady {
-					ready = append(ready, at)
-				} else if isServing {
-					serving = append(serving, at)
-				}
+			switch {
+			case isReady:
+				ready.add(e, number)
+			case isServing:
+				serving.add(e, number)
 			}
 		}
 	}
-	if len(ready) == 0 {
+	if len(ready.at) == 0 {
 		ready = serving
 	}
-	slices.SortFunc(ready, netip.AddrPort.Compare)
-	return slices.Compact(ready)
+	slices.SortFunc(ready.at, netip.AddrPort.Compare)
+	slices.Sort(ready.nodes)
+	return slices.Compact(ready.at), slices.Compact(ready.nodes)
 }
 
-// portNumber is the number of the TCP port of that name; 0 without one.
-func portNumber(name string, ports []discoveryv1.EndpointPort) uint16 {
+// behind is endpoints and the nodes that they are on.
+type behind struct {
+	at    []netip.AddrPort
+	nodes []string
+}
+
+func (b *behind) add(e *discoveryv1.Endpoint, port uint16) {
+	for _, address := range e.Addresses {
+		if ip, err := netip.ParseAddr(address); err == nil {
+			b.at = append(b.at, netip.AddrPortFrom(ip.Unmap(), port))
+		}
+	}
+	if e.NodeName != nil {
+		b.nodes = append(b.nodes, *e.NodeName)
+	}
+}
+
+// portNumber is the number of the port of that name and protocol; 0 without
+// one.
+func portNumber(name string, protocol corev1.Protocol, ports []discoveryv1.EndpointPort) uint16 {
 	for i := range ports {
 		p := &ports[i]
-		tcp := p.Protocol == nil || *p.Protocol == corev1.ProtocolTCP
+		sameProtocol := orTCP(ptr.Deref(p.Protocol, "")) == orTCP(protocol)
 		sameName := (p.Name == nil && name == "") || (p.Name != nil && *p.Name == name)
-		if tcp && sameName && p.Port != nil && *p.Port > 0 && *p.Port <= 65535 {
+		if sameProtocol && sameName && p.Port != nil && *p.Port > 0 && *p.Port <= 65535 {
 			return uint16(*p.Port)
 		}
 	}
 	return 0
 }
 
+func orTCP(p corev1.Protocol) corev1.Protocol {
+	if p == "" {
+		return corev1.ProtocolTCP
+	}
+	return p
+}
+
 // APIServers lists host:port of each endpoint of the Service
 // default/kubernetes, sorted and unique, from its EndpointSlices.
 func APIServers(endpointSlices []*discoveryv1.EndpointSlice) []string {
 	var out []string
-	for _, at := range endpoints("https", endpointSlices) {
+	behind, _ := endpoints("https", corev1.ProtocolTCP, endpointSlices)
+	for _, at := range behind {
 		out = append(out, at.String())
 	}
 	return out

@@ -109,8 +109,13 @@ func trimService(s *corev1.Service) {
 	s.Labels, s.OwnerReferences, s.Finalizers = nil, nil, nil
 	s.Spec = corev1.ServiceSpec{
 		Type: s.Spec.Type, ClusterIP: s.Spec.ClusterIP, ClusterIPs: s.Spec.ClusterIPs, Ports: s.Spec.Ports,
+		ExternalName: s.Spec.ExternalName, ExternalTrafficPolicy: s.Spec.ExternalTrafficPolicy,
 	}
-	s.Status = corev1.ServiceStatus{}
+	var ingress []corev1.LoadBalancerIngress
+	for _, i := range s.Status.LoadBalancer.Ingress {
+		ingress = append(ingress, corev1.LoadBalancerIngress{IP: i.IP, Hostname: i.Hostname})
+	}
+	s.Status = corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: ingress}}
 }
 
 func trimEndpointSlice(s *discoveryv1.EndpointSlice) {
@@ -122,6 +127,6 @@ func trimEndpointSlice(s *discoveryv1.EndpointSlice) {
 	}
 	for i := range s.Endpoints {
 		e := &s.Endpoints[i]
-		s.Endpoints[i] = discoveryv1.Endpoint{Addresses: e.Addresses, Conditions: e.Conditions}
+		s.Endpoints[i] = discoveryv1.Endpoint{Addresses: e.Addresses, Conditions: e.Conditions, NodeName: e.NodeName}
 	}
 }

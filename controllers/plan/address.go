@@ -42,7 +42,8 @@ func (v *view) pairPods(c *compiledPath, p *pairing) *idle {
 	}
 	switch {
 	case len(targets) > 0:
-		p.spread = newSpread(sortTargets(targets), p.epochLength(c), v.now)
+		p.notOwn = c.deny != nil && c.kind == v1alpha1.SourceHost // no policy applies there
+		p.spread = newSpread(p.reachable(sortTargets(targets)), p.epochLength(c), v.now)
 		return nil
 	case nameless.n > 0:
 		return &idle{reason: v1alpha1.ReasonPortNotFound, message: noSuchPort(c, &nameless)}
@@ -55,6 +56,19 @@ func (v *view) pairPods(c *compiledPath, p *pairing) *idle {
 			"all %d pods %s are in the network of their node%s, where no socket is theirs alone; use to.nodes, or set expect to Allow",
 			host.n, c.pods.sel, what)}
 	}
+}
+
+// reachable are the targets that some source may aim at; all of them where that
+// would be none, which is told later.
+func (p *pairing) reachable(targets []target) []target {
+	if !p.notOwn || p.sources.len() > 1 {
+		return targets
+	}
+	others := slices.DeleteFunc(slices.Clone(targets), func(t target) bool { return t.node == p.sources.names[0] })
+	if len(others) == 0 {
+		return targets[:1]
+	}
+	return others
 }
 
 func orTCP(p v1alpha1.Protocol) v1alpha1.Protocol {
@@ -115,8 +129,8 @@ func (v *view) pairNodes(c *compiledPath, p *pairing) *idle {
 		}
 	}
 	slices.SortFunc(targets, func(a, b target) int { return strings.Compare(a.node, b.node) })
-	p.spread = newSpread(sortTargets(targets), p.epochLength(c), v.now)
 	p.notOwn = c.kind == v1alpha1.SourceHost
+	p.spread = newSpread(p.reachable(sortTargets(targets)), p.epochLength(c), v.now)
 	return nil
 }
 

@@ -17,10 +17,18 @@ type assigner struct {
 	nodes     map[string]*Node
 	limit     int
 	heartbeat time.Duration
+	budgets   Budgets
+	// home is Netladder's own namespace.
+	home string
+}
+
+func newAssigner(nodes map[string]*Node, s Settings, probers int) assigner {
+	return assigner{nodes: nodes, limit: s.sizeLimit(), heartbeat: heartbeat(probers), budgets: s.Budgets, home: s.Namespace}
 }
 
 // draft is a group of one node before its members have rows.
 type draft struct {
+	node  string
 	group *Group
 	// names of nodes for mesh kinds, targets for kinds that dial addresses:
 	// first the window, then those that are kept because they were bad.
@@ -61,7 +69,7 @@ func (d *draft) shrunk(n int) draft {
 	if len(d.names) > 0 {
 		out.names = d.bad.keepNodes(d.group, slices.Clone(d.names[:n]))
 	} else {
-		out.targets = d.bad.keepTargets(d.group, slices.Clone(d.targets[:n]))
+		out.targets = d.bad.keepTargets(d.group, d.node, slices.Clone(d.targets[:n]))
 	}
 	if len(d.subjects) > 0 {
 		out.subjects = d.subjects[:n]
@@ -92,12 +100,13 @@ func (a *assigner) drafts(node string, resolved []*Resolved, previous *v1alpha1.
 
 func (a *assigner) finish(node string, drafts []draft) Assignment {
 	spec, left := a.fit(slices.DeleteFunc(drafts, func(d draft) bool { return d.void() }))
+	a.slow(&spec)
 	spec.Heartbeat = metav1.Duration{Duration: a.heartbeat}
 	return Assignment{Node: node, Spec: spec, LeftOut: left}
 }
 
 func (a *assigner) draft(node string, source uint64, g *Group, reported map[string]*badGroup) draft {
-	d := draft{group: g, perRound: g.perRound}
+	d := draft{node: node, group: g, perRound: g.perRound}
 	if !g.Kind.Proves() {
 		d.bad = reported[g.Key]
 	}
@@ -128,22 +137,26 @@ func (a *assigner) draft(node string, source uint64, g *Group, reported map[stri
 	case g.spread != nil:
 		d.targets = g.targets(node, source)
 		d.window = len(d.targets)
-		d.targets = d.bad.keepTargets(g, d.targets)
+		d.targets = d.bad.keepTargets(g, node, d.targets)
 	}
 	return d
 }
 
 // targets that a node holds of a group, in the order of turns.
 func (g *Group) targets(node string, source uint64) []target {
-	window := g.spread.window(source, nil)
-	skip := func(target) bool { return false }
+	window := append(g.spread.extra(node, g.spread.held(source)), g.spread.window(source, nil)...)
+	return slices.DeleteFunc(window, func(t target) bool { return !g.aimsAt(node, t) })
+}
+
+// aimsAt says whether a node may hold a target of the group.
+func (g *Group) aimsAt(node string, t target) bool {
 	switch {
 	case g.Kind == v1alpha1.ProbeHostControl: // for pods there are better proofs
-		skip = func(t target) bool { return t.uid != "" }
-	case g.notOwn:
-		skip = func(t target) bool { return t.node == node }
+		return t.uid == ""
+	case g.notOwn && t.node == node:
+		return false
 	}
-	return slices.DeleteFunc(window, skip)
+	return g.probe.only.holds(t)
 }
 
 // draftWire leads to the echo pods of the nodes that the main group's targets

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 )
@@ -272,6 +273,11 @@ func TestSizeEstimate(t *testing.T) {
 	udp := toPods("web", 53)
 	udp.Pods.Protocol = v1alpha1.ProtocolUDP
 	in.addPath("shop", "pods", fromPods("web"), udp, v1alpha1.ExpectDeny)
+	outside := types.NamespacedName{Namespace: "shop", Name: "outside"}
+	in.Cluster.Services[outside] = &Service{Key: outside, ExternalName: strings.Repeat("long.", 50) + "com"}
+	for i := range 40 { // they weigh enough to be missed
+		in.addPath("shop", fmt.Sprint("name-", i), fromPods("web"), v1alpha1.Target{Service: &v1alpha1.ServiceTarget{Name: "outside", Port: intstr.FromInt32(80)}}, "")
+	}
 	v := newView(in.Cluster, in.Now)
 	var resolved []*Resolved
 	for _, c := range in.Checks {
@@ -288,6 +294,7 @@ func TestSizeEstimate(t *testing.T) {
 
 func TestProbeRate(t *testing.T) {
 	in := fixture(100)
+	in.Settings.Budgets.Target = MaxBudget
 	in.addCheck("dns", dnsOf("example.com"), "")                   // 1 per 10 s
 	in.addCheck("mesh", meshOf(v1alpha1.MeshScopeAny), "")         // 3 per 10 s
 	in.addCheck("service", in.addService("web", false, 3), "")     // 1 per 10 s

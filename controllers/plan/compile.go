@@ -69,8 +69,41 @@ type compiledProbe struct {
 	group v1alpha1.ProbeGroup
 	// content is the first part of the hash.
 	content string
+	// only says which targets are its.
+	only onlyThese
 	// size of the group as JSON, without its members.
 	size int
+	// caBundle of the group's layer; empty for none.
+	caBundle string
+	// namedByService is true where the server is to be called as the Service is,
+	// by default.
+	namedByService bool
+}
+
+// onlyThese says which of the targets of a path a probe aims at, where there
+// is another for the rest.
+type onlyThese int
+
+const (
+	allTargets onlyThese = iota
+	onlyPods
+	onlyOthers
+)
+
+// holds says whether a target is among them.
+func (o onlyThese) holds(t target) bool { return o == allTargets || (o == onlyPods) == (t.uid != "") }
+
+// toHost is a probe of a host by name, which only the cluster knows.
+func (p *compiledProbe) toHost(h *v1alpha1.HostTarget) *compiledProbe {
+	out := *p
+	out.group.Host = h
+	if p.namedByService {
+		// It has a name of its own.
+		out.group = *out.group.DeepCopy()
+		tlsOf(out.group.HTTP, out.group.TLS, out.group.GRPC).ServerName = ""
+	}
+	out.size = len(mustJSON(out.group))
+	return &out
 }
 
 type compiledMesh struct {
@@ -81,8 +114,11 @@ type compiledMesh struct {
 type compiledService struct {
 	key  types.NamespacedName
 	port intstr.IntOrString
+	via  v1alpha1.ServiceVia
 	// apiServer is true for to.apiServer, which is everybody's.
 	apiServer bool
+	// own is true for Netladder's.
+	own bool
 }
 
 type compiledPods struct {
@@ -132,7 +168,7 @@ func compilePath(check *v1alpha1.ConnectivityCheck, i int, s Settings) compiledP
 	if c.idle = c.compileSource(&p.From); c.idle != nil {
 		return c
 	}
-	if c.idle = c.compileTarget(&p.To); c.idle != nil {
+	if c.idle = c.compileTarget(&p.To, s); c.idle != nil {
 		return c
 	}
 	if protocolOf(&p.To) == v1alpha1.ProtocolUDP {
@@ -144,6 +180,9 @@ func compilePath(check *v1alpha1.ConnectivityCheck, i int, s Settings) compiledP
 	}
 	for _, kind := range kinds {
 		c.probes = append(c.probes, compileProbe(check, p, kind))
+	}
+	if c.service != nil && len(kinds) > 1 {
+		c.probes[0].only, c.probes[1].only = onlyOthers, onlyPods
 	}
 	if p.Expect == v1alpha1.ExpectDeny {
 		c.deny = &compiledDeny{
@@ -175,7 +214,7 @@ func (c *compiledPath) compileSource(from *v1alpha1.Source) (why *idle) {
 	return nil
 }
 
-func (c *compiledPath) compileTarget(to *v1alpha1.Target) (why *idle) {
+func (c *compiledPath) compileTarget(to *v1alpha1.Target, s Settings) (why *idle) {
 	var err error
 	switch {
 	case to.Mesh != nil:
@@ -186,7 +225,8 @@ func (c *compiledPath) compileTarget(to *v1alpha1.Target) (why *idle) {
 	case to.Service != nil:
 		c.service = &compiledService{
 			key:  types.NamespacedName{Namespace: to.Service.Namespace, Name: to.Service.Name},
-			port: to.Service.Port,
+			port: to.Service.Port, via: to.Service.Via,
+			own: to.Service.Namespace == s.Namespace,
 		}
 	case to.APIServer != nil:
 		c.service = apiServer()
@@ -240,15 +280,26 @@ func kindsOf(p *v1alpha1.Path, s Settings) []v1alpha1.ProbeKind {
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeDNS}
 	case p.HTTP != nil:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeHTTP}
+	case p.TLS != nil:
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeTLS}
+	case p.GRPC != nil:
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeGRPC}
 	case p.To.Nodes != nil && p.To.Nodes.Port == 0:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeICMP}
 	case udp:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeUDP}
-	case p.To.Pods != nil && s.Level == v1alpha1.LevelFull && (p.TCP == nil || p.TCP.Handshake != v1alpha1.HandshakeFull):
+	case p.To.Service != nil && p.To.Service.Via == v1alpha1.ViaEndpoints && halfOpen(p, s):
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeTCP, v1alpha1.ProbeTCPHalfOpen}
+	case p.To.Pods != nil && halfOpen(p, s):
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeTCPHalfOpen}
 	default:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeTCP}
 	}
+}
+
+// halfOpen says whether connections to pods are only begun.
+func halfOpen(p *v1alpha1.Path, s Settings) bool {
+	return s.Level == v1alpha1.LevelFull && (p.TCP == nil || p.TCP.Handshake != v1alpha1.HandshakeFull)
 }
 
 func meshKinds(m *v1alpha1.MeshTarget) []v1alpha1.ProbeKind {
@@ -291,14 +342,15 @@ func compileProbe(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, kind v1al
 	switch kind {
 	case v1alpha1.ProbeDNS:
 		g.DNS = p.To.DNS
-	case v1alpha1.ProbeHTTP:
-		g.HTTP = p.HTTP
 	case v1alpha1.ProbeHostControl:
 		g.From = v1alpha1.SourceHost
 	case v1alpha1.ProbeMeshTCP, v1alpha1.ProbeMeshUDP, v1alpha1.ProbeMeshICMP, v1alpha1.ProbeWire:
 		g.Port = EchoPort
 	}
-	return compiledProbe{group: g, content: contentHash(check.UID, p, pc, kind), size: len(mustJSON(g))}
+	c := compiledProbe{group: g, content: contentHash(check.UID, p, pc, kind)}
+	c.setLayer(p)
+	c.size = len(mustJSON(c.group))
+	return c
 }
 
 func sourceKind(from *v1alpha1.Source) v1alpha1.SourceKind {

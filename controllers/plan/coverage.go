@@ -25,7 +25,7 @@ func (p *pairing) coverage(c *compiledPath) *v1alpha1.Coverage {
 			after, full = p.meshFullAfter(c, interval)
 		}
 	case p.spread != nil:
-		out.AssignedPairs, out.PossiblePairs = p.spread.pairs(p.sources)
+		out.AssignedPairs, out.PossiblePairs = p.spread.pairs(p.sources, p.notOwn)
 		after = rotation(p.spread.largest(), c.perRound, interval)
 		if p.spread.count > 1 {
 			after, full = p.spread.fullAfter()
@@ -38,8 +38,10 @@ func (p *pairing) coverage(c *compiledPath) *v1alpha1.Coverage {
 			full = full && (p.spread == nil || p.spread.full)
 		}
 	}
-	out.AssignedPairs *= int64(len(c.probes))
-	out.PossiblePairs *= int64(len(c.probes))
+	if c.probes[0].only == allTargets {
+		out.AssignedPairs *= int64(len(c.probes))
+		out.PossiblePairs *= int64(len(c.probes))
+	}
 	if full {
 		out.FullAfter = &metav1.Duration{Duration: after}
 	}
@@ -67,11 +69,11 @@ func (p *pairing) meshFullAfter(c *compiledPath, interval time.Duration) (time.D
 // families counts addresses, IPv4 and IPv6.
 type families [2]int64
 
-func (f *families) add(is4 bool, n int64) {
+func (f *families) add(is4 bool) {
 	if is4 {
-		f[0] += n
+		f[0]++
 	} else {
-		f[1] += n
+		f[1]++
 	}
 }
 
@@ -79,7 +81,7 @@ func (f *families) add(is4 bool, n int64) {
 func familiesOf(pods []*Pod) (f families) {
 	for _, p := range pods {
 		for _, ip := range p.IPs {
-			f.add(ip.Is4(), 1)
+			f.add(ip.Is4())
 		}
 	}
 	return f
@@ -95,8 +97,8 @@ func (p *pairing) podPairs() (assigned, possible int64) {
 		bins = make([]families, len(p.spread.bins))
 		for i, b := range p.spread.bins {
 			for _, t := range b {
-				bins[i].add(t.addr.Addr().Is4(), 1)
-				all.add(t.addr.Addr().Is4(), 1)
+				bins[i].add(t.addr.Addr().Is4())
+				all.add(t.addr.Addr().Is4())
 				if t.uid != "" {
 					self[t.uid] = append(self[t.uid], i)
 				}
@@ -110,8 +112,11 @@ func (p *pairing) podPairs() (assigned, possible int64) {
 			continue
 		}
 		held := p.spread.held(p.sources.hashes[i])
-		w, e := familiesOf(window), familiesOf(every)
-		assigned += w[0]*bins[held][0] + w[1]*bins[held][1]
+		w, e, at := familiesOf(window), familiesOf(every), bins[held]
+		for _, t := range p.spread.extra(name, held) {
+			at.add(t.addr.Addr().Is4())
+		}
+		assigned += w[0]*at[0] + w[1]*at[1]
 		possible += e[0]*all[0] + e[1]*all[1]
 		for _, pod := range every {
 			possible -= int64(len(self[pod.UID]))

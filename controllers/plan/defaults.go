@@ -12,9 +12,11 @@ import (
 	"github.com/netladder/netladder/api/v1alpha1"
 )
 
+// DefaultInterval of a check.
+const DefaultInterval = 10 * time.Second
+
 // The defaults of the API, for objects that were stored without them.
 const (
-	defaultInterval         = 10 * time.Second
 	defaultTimeout          = time.Second
 	defaultFailureThreshold = 2
 	defaultSuccessThreshold = 1
@@ -31,7 +33,7 @@ type pace struct {
 
 func paceOf(spec *v1alpha1.ConnectivityCheckSpec) pace {
 	p := pace{
-		Interval:         orDefault(spec.Interval.Duration, defaultInterval),
+		Interval:         orDefault(spec.Interval.Duration, DefaultInterval),
 		FailureThreshold: orDefault(spec.FailureThreshold, defaultFailureThreshold),
 		SuccessThreshold: orDefault(spec.SuccessThreshold, defaultSuccessThreshold),
 	}
@@ -69,11 +71,7 @@ func withDefaults(in *v1alpha1.Path, namespace string) *v1alpha1.Path {
 	if p.Expect == "" {
 		p.Expect = v1alpha1.ExpectAllow
 	}
-	if h := p.HTTP; h != nil {
-		h.Path = orText(h.Path, "/")
-		h.Method = orText(h.Method, v1alpha1.HTTPGet)
-		slices.Sort(h.ExpectedStatuses)
-	}
+	defaultLayer(p)
 	if p.MaxLatency != nil && p.MaxLatency.Duration <= 0 {
 		p.MaxLatency = nil
 	}
@@ -106,6 +104,9 @@ func defaultTarget(to *v1alpha1.Target, namespace string) {
 	}
 	if s := to.Service; s != nil {
 		s.Namespace = orText(s.Namespace, namespace)
+		if s.Protocol == v1alpha1.ProtocolTCP {
+			s.Protocol = ""
+		}
 	}
 	if d := to.DNS; d != nil {
 		d.Type = orText(d.Type, v1alpha1.DNSTypeA)

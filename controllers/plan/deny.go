@@ -27,7 +27,7 @@ type listeners struct {
 // prove adds what proves a Deny path: Wire and Listener for targets that are
 // pods, HostControl for others.
 func (v *view) prove(c *compiledPath, p *pairing, out *ResolvedPath) {
-	main := out.Groups[0]
+	main := out.Groups[len(out.Groups)-1] // where there are two, that with the pods
 	pods, others, hidden := v.provable(c, p)
 	out.Undisclosed = slices.Sorted(maps.Keys(hidden))
 	if others {

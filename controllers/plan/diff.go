@@ -60,8 +60,8 @@ func (d *differ) all(s *nodeSet) {
 }
 
 func (d *differ) group(a, b *Group) {
-	if a.Content != b.Content || a.perRound != b.perRound || a.scope != b.scope ||
-		(a.ring == nil) != (b.ring == nil) || (a.spread == nil) != (b.spread == nil) || a.notOwn != b.notOwn {
+	if a.Content != b.Content || a.perRound != b.perRound || a.stretch != b.stretch || a.scope != b.scope ||
+		(a.ring == nil) != (b.ring == nil) || (a.spread == nil) != (b.spread == nil) || a.notOwn != b.notOwn || a.hostname != b.hostname {
 		d.all(a.sources)
 		d.all(b.sources)
 		return

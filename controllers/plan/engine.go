@@ -34,6 +34,7 @@ type Engine struct {
 	// resolved of all checks, sorted by check.
 	resolved []*Resolved
 	probers  int
+	ledger   *ledger
 
 	pending pending
 	dirty   struct {
@@ -54,7 +55,9 @@ type Engine struct {
 
 type checkState struct {
 	compiled *compiledCheck
-	resolved *Resolved
+	// alone is what the check means without regard to others, resolved what it
+	// means after they have had their share of the budgets.
+	alone, resolved *Resolved
 	// readSets and readIPs are what readers have noted of it.
 	readSets []string
 	readIPs  []netip.Addr
@@ -64,8 +67,8 @@ type checkState struct {
 type pending struct {
 	// nodes as they were before the change; nil if they were not there.
 	nodes map[string]*Node
-	// services that changed; false where only endpoints behind cluster IPs did.
-	services map[types.NamespacedName]bool
+	// services that changed, and what of them.
+	services map[types.NamespacedName]serviceChange
 	checks   map[types.NamespacedName]struct{}
 	// pods and namespaces as they were before the change; nil if they were not
 	// there.
@@ -100,6 +103,7 @@ func NewEngine(s Settings) *Engine {
 		wired:   map[string]map[string]struct{}{},
 		wires:   map[string][]string{},
 		readers: newReaders(),
+		ledger:  newLedger(s.Budgets),
 	}
 	e.clear()
 	return e
@@ -108,7 +112,7 @@ func NewEngine(s Settings) *Engine {
 func (e *Engine) clear() {
 	e.pending = pending{
 		nodes:      map[string]*Node{},
-		services:   map[types.NamespacedName]bool{},
+		services:   map[types.NamespacedName]serviceChange{},
 		checks:     map[types.NamespacedName]struct{}{},
 		pods:       map[types.UID]*Pod{},
 		namespaces: map[string]*Namespace{},
@@ -159,11 +163,8 @@ func sameEcho(a, b *Node) bool {
 func (e *Engine) SetService(s *Service) {
 	old := e.view.cluster.Services[s.Key]
 	e.view.cluster.Services[s.Key] = s
-	switch {
-	case !samePlan(old, s):
-		e.pending.services[s.Key] = true
-	case !sameEndpoints(old, s) && !e.pending.services[s.Key]:
-		e.pending.services[s.Key] = false
+	if change := changeOf(old, s); change != 0 {
+		e.pending.services[s.Key] |= change
 	}
 }
 
@@ -171,7 +172,7 @@ func (e *Engine) SetService(s *Service) {
 func (e *Engine) DeleteService(key types.NamespacedName) {
 	if _, ok := e.view.cluster.Services[key]; ok {
 		delete(e.view.cluster.Services, key)
-		e.pending.services[key] = true
+		e.pending.services[key] |= changedService
 	}
 }
 
@@ -200,6 +201,7 @@ func (e *Engine) DeleteCheck(key types.NamespacedName) {
 	delete(e.checks, key)
 	e.pending.checks[key] = struct{}{}
 	e.readers.replace(key, state, nil)
+	e.ledger.replace(key, nil)
 	e.markGroups(state.resolved)
 	if i, ok := e.find(key); ok {
 		e.resolved = slices.Delete(e.resolved, i, i+1)
@@ -251,7 +253,7 @@ func (e *Engine) Assign(node string, previous *v1alpha1.ProbeAssignment) (Assign
 		e.keep(node, nil)
 		return Assignment{}, false
 	}
-	a := assigner{nodes: e.view.cluster.Nodes, limit: e.settings.sizeLimit(), heartbeat: heartbeat(e.probers)}
+	a := newAssigner(e.view.cluster.Nodes, e.settings, e.probers)
 	drafts := a.drafts(node, e.resolved, previous)
 	e.keep(node, drafts)
 	return a.finish(node, drafts), true

@@ -96,7 +96,7 @@ func (r *readers) replace(check types.NamespacedName, state *checkState, now *ch
 			note(r.sets, sel.key, check)
 		}
 	}
-	now.readIPs = now.resolved.ips
+	now.readIPs = now.alone.ips
 	for _, ip := range now.readIPs {
 		note(r.ips, ip, check)
 	}
@@ -215,8 +215,12 @@ func (e *Engine) changeNamespaces(p *pending, changed map[string]bool, stale map
 			}
 			changed[key] = changed[key] || len(move) > 0
 		}
-		if disclosure(old) != disclosure(now) {
-			e.eachDeny(func(key types.NamespacedName, _ *checkState) { stale[key] = struct{}{} })
+		if was, is := disclosure(old), disclosure(now); was != is {
+			for key := range e.checks {
+				if key.Namespace == was || key.Namespace == is {
+					stale[key] = struct{}{}
+				}
+			}
 		}
 	}
 }
@@ -238,18 +242,6 @@ func (e *Engine) changeProbers(p *pending, changed map[string]bool) {
 		for key, set := range e.view.podSets {
 			if set.byNode[name] != nil {
 				changed[key] = true
-			}
-		}
-	}
-}
-
-// eachDeny calls yield with each check that has a Deny path.
-func (e *Engine) eachDeny(yield func(key types.NamespacedName, state *checkState)) {
-	for key, state := range e.checks {
-		for i := range state.compiled.paths {
-			if state.compiled.paths[i].deny != nil {
-				yield(key, state)
-				break
 			}
 		}
 	}

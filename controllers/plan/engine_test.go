@@ -163,6 +163,7 @@ func (w *world) setService(i int) {
 			s.Ports[0].Endpoints = append(s.Ports[0].Endpoints, netip.AddrPortFrom(podIP(e*rapid.IntRange(1, 3).Draw(w.t, "which")), 8080))
 		}
 	}
+	w.waysInto(s)
 	w.in.Cluster.Services[s.Key] = s
 	w.engine.SetService(s)
 }
@@ -218,7 +219,11 @@ func (w *world) target() (to v1alpha1.Target) {
 		}
 	case 3, 4:
 		key := serviceKey(rapid.IntRange(0, 3).Draw(w.t, "service"))
-		to.Service = &v1alpha1.ServiceTarget{Namespace: key.Namespace, Name: key.Name, Port: intstr.FromInt32(80)}
+		to.Service = &v1alpha1.ServiceTarget{
+			Namespace: key.Namespace, Name: key.Name, Port: intstr.FromInt32(80),
+			Via:      rapid.SampledFrom([]v1alpha1.ServiceVia{"", "ClusterIP", "NodePort", "NodePort", "LoadBalancer", "Endpoints", "Endpoints"}).Draw(w.t, "via"),
+			Protocol: rapid.SampledFrom([]v1alpha1.Protocol{"", "", "", "UDP"}).Draw(w.t, "of"),
+		}
 	case 5:
 		to.DNS = &v1alpha1.DNSTarget{Name: "kubernetes.default"}
 	case 6:
@@ -278,14 +283,16 @@ func (w *world) compare() {
 		}
 		delete(w.previous, name)
 	}
-	for name, c := range w.checks {
-		want := Resolve(c, w.in.Cluster, w.in.Settings, w.in.Now)
-		got := w.engine.Resolved(types.NamespacedName{Namespace: c.Namespace, Name: name})
+	for _, want := range resolveAll(w.in.Checks, w.in.Cluster, w.in.Settings, w.in.Now) {
+		got := w.engine.Resolved(want.Check)
 		if d := cmp.Diff(want.Paths, got.Paths, cmp.Comparer(sameGroup)); d != "" {
 			w.t.Fatalf("resolved differs:\n%s", d)
 		}
 	}
 	w.permitted(want)
+	if w.in.Settings.SizeLimit == 0 {
+		w.held(want)
+	}
 }
 
 func sameGroup(a, b *Group) bool {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/netladder/netladder/api/v1alpha1"
 )
 
 // flush works on the pending changes: it brings the shared sets and rings up
@@ -32,9 +34,17 @@ func (e *Engine) flush() {
 	replaced := e.view.updateSets(p.nodes)
 	e.view.dropMeshes(replaced, p.advanced)
 	stale := e.staleChecks(&p, replaced, touched)
-	diff := newDiffer(e.mark)
+	for key := range p.services {
+		if s := e.view.cluster.Services[key]; s != nil {
+			e.ledger.share(s)
+		}
+	}
 	for _, key := range stale {
-		e.resolveAgain(key, diff)
+		e.resolveAgain(key)
+	}
+	diff := newDiffer(e.mark)
+	for _, key := range slices.SortedFunc(maps.Keys(e.ledger.settle()), compareKeys) {
+		e.settle(key, diff)
 	}
 	e.markEchoes(p.nodes)
 	e.markKept(&p, stale)
@@ -162,10 +172,8 @@ func (e *Engine) stale(state *checkState, p *pending, replaced map[setKey]bool) 
 				return true
 			}
 		}
-		if c.service != nil {
-			if all, ok := p.services[c.service.key]; ok && (all || c.deny != nil) {
-				return true
-			}
+		if c.service != nil && p.services[c.service.key]&c.reads() != 0 {
+			return true
 		}
 	}
 	for _, g := range state.resolved.groups {
@@ -187,6 +195,9 @@ func (c *compiledPath) setKeys() []setKey {
 	}
 	if c.nodes != nil {
 		out = append(out, setKey{c.nodes.sel.key, asHost})
+	}
+	if c.service != nil && c.service.via == v1alpha1.ViaNodePort {
+		out = append(out, setKey{everyNode().key, asHost})
 	}
 	return out
 }
@@ -230,12 +241,23 @@ func (g *Group) turned(now time.Time) bool {
 	return false
 }
 
-// resolveAgain replaces what a check means and marks whom that touches.
-func (e *Engine) resolveAgain(key types.NamespacedName, diff *differ) {
+// resolveAgain replaces what a check means by itself.
+func (e *Engine) resolveAgain(key types.NamespacedName) {
 	state := e.checks[key]
-	old := state.resolved
-	state.resolved = e.view.resolve(state.compiled)
+	state.alone = e.view.resolve(state.compiled)
 	e.readers.replace(key, state, state)
+	e.ledger.replace(key, state.alone.demands)
+}
+
+// settle replaces what a check means among others, and marks whom that
+// touches.
+func (e *Engine) settle(key types.NamespacedName, diff *differ) {
+	state, ok := e.checks[key]
+	if !ok { // deleted
+		return
+	}
+	old := state.resolved
+	state.resolved = state.alone.stretchedBy(e.ledger.demands[key], e.ledger.budget)
 	e.dirty.checks[key] = struct{}{}
 	if i, ok := e.find(key); ok {
 		e.resolved[i] = state.resolved

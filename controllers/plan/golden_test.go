@@ -47,7 +47,7 @@ type goldenService struct {
 	Name         string        `json:"name"`
 	ClusterIPs   []netip.Addr  `json:"clusterIPs"`
 	Headless     bool          `json:"headless"`
-	ExternalName bool          `json:"externalName"`
+	ExternalName string        `json:"externalName"`
 	Ports        []ServicePort `json:"ports"`
 }
 

@@ -23,6 +23,8 @@ type Settings struct {
 	// Level of the probers: what needs more is Unsupported. Empty means
 	// Restricted.
 	Level v1alpha1.Level
+	// Budgets of probes.
+	Budgets Budgets
 }
 
 // defaultSizeLimit of a spec in bytes.
@@ -61,31 +63,43 @@ type Input struct {
 	Now time.Time
 }
 
-// Resolve says what one check means on the cluster.
+// Resolve says what one check means on the cluster. Of other checks it knows
+// nothing, so that their share in the budgets is not taken into account.
 func Resolve(check *v1alpha1.ConnectivityCheck, c *Cluster, s Settings, now time.Time) *Resolved {
-	return newView(c, now).resolve(compile(check, s))
+	return resolveAll([]*v1alpha1.ConnectivityCheck{check}, c, s, now)[0]
+}
+
+// resolveAll says what checks mean together, sorted by check.
+func resolveAll(checks []*v1alpha1.ConnectivityCheck, c *Cluster, s Settings, now time.Time) []*Resolved {
+	v, l := newView(c, now), newLedger(s.Budgets)
+	resolved := make([]*Resolved, 0, len(checks))
+	for _, check := range checks {
+		r := v.resolve(compile(check, s))
+		l.replace(r.Check, r.demands)
+		resolved = append(resolved, r)
+	}
+	l.settle()
+	for i, r := range resolved {
+		resolved[i] = r.stretchedBy(l.demands[r.Check], l.budget)
+	}
+	slices.SortFunc(resolved, func(a, b *Resolved) int { return compareKeys(a.Check, b.Check) })
+	return resolved
 }
 
 // Assign puts one node's part of all checks together. resolved is sorted by
 // check; previous may be nil. The spec shares memory with resolved: copy it
 // before changing it.
 func Assign(node string, resolved []*Resolved, c *Cluster, s Settings, previous *v1alpha1.ProbeAssignment) Assignment {
-	a := assigner{nodes: c.Nodes, limit: s.sizeLimit(), heartbeat: heartbeat(probers(c.Nodes))}
+	a := newAssigner(c.Nodes, s, probers(c.Nodes))
 	return a.assign(node, resolved, previous)
 }
 
 // Build plans the whole cluster: the assignments of all nodes that have a
 // prober, sorted by node.
 func Build(in Input) []Assignment {
-	v := newView(in.Cluster, in.Now)
-	resolved := make([]*Resolved, 0, len(in.Checks))
-	for _, check := range in.Checks {
-		resolved = append(resolved, v.resolve(compile(check, in.Settings)))
-	}
-	slices.SortFunc(resolved, func(a, b *Resolved) int { return compareKeys(a.Check, b.Check) })
-
+	resolved := resolveAll(in.Checks, in.Cluster, in.Settings, in.Now)
 	nodes := selectNodes(in.Cluster.Nodes, everyNode(), asSource)
-	a := assigner{nodes: in.Cluster.Nodes, limit: in.Settings.sizeLimit(), heartbeat: heartbeat(nodes.len())}
+	a := newAssigner(in.Cluster.Nodes, in.Settings, nodes.len())
 	out := make([]Assignment, 0, nodes.len())
 	for _, name := range nodes.names {
 		out = append(out, a.assign(name, resolved, in.Previous[name]))

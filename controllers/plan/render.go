@@ -29,6 +29,7 @@ type tables struct {
 	nodeHash []uint64
 	targets  map[rowKey]int32
 	pods     map[types.UID]int32
+	bundles  map[string]int32
 }
 
 // rowKey is what makes a row of spec.targets.
@@ -51,13 +52,20 @@ func (a *assigner) render(drafts []draft) rendered {
 		if n := len(drafts[i].sources); n > 0 {
 			out.size += sourceOverhead + sourceSize*n
 		}
+		if drafts[i].group.probe.caBundle != "" {
+			out.size += bundleRow
+		}
 	}
 	out.size += specOverhead
+	if len(t.bundles) > 0 {
+		out.size += bundlesRow
+	}
 	return out
 }
 
 func (t *tables) group(d *draft) v1alpha1.ProbeGroup {
 	g := d.group.probe.group
+	g.Interval.Duration = stretched(g.Interval.Duration, d.group.stretch)
 	var sum uint64
 	if n := d.members(); n > 0 {
 		g.Members = make([]int32, 0, n)
@@ -71,6 +79,12 @@ func (t *tables) group(d *draft) v1alpha1.ProbeGroup {
 	for _, target := range d.targets {
 		g.Members = append(g.Members, t.targets[rowKey{target, d.group.protocol}])
 		sum += target.hash()
+	}
+	if d.group.hostname != "" {
+		sum += hash64(d.group.hostname)
+	}
+	if bundle := d.group.probe.caBundle; bundle != "" {
+		g.CABundle = new(t.bundles[bundle])
 	}
 	for _, p := range d.sources {
 		g.Sources = append(g.Sources, t.pods[p.UID])
@@ -90,6 +104,7 @@ func (a *assigner) tables(out *rendered, drafts []draft) *tables {
 	t := &tables{
 		nodes: make(map[string]int32, len(names)), nodeHash: make([]uint64, len(names)),
 		targets: make(map[rowKey]int32, len(targets)), pods: make(map[types.UID]int32, len(pods)),
+		bundles: map[string]int32{},
 	}
 	for i, name := range names {
 		row, size := nodeRowOf(name, a.nodes[name])
@@ -109,6 +124,11 @@ func (a *assigner) tables(out *rendered, drafts []draft) *tables {
 		t.pods[p.UID] = int32(i)
 		out.spec.Pods = append(out.spec.Pods, row)
 		out.size += size
+	}
+	for i, bundle := range bundles(drafts) {
+		t.bundles[bundle] = int32(i)
+		out.spec.CABundles = append(out.spec.CABundles, bundle)
+		out.size += bundleSize(bundle)
 	}
 	return t
 }
@@ -135,6 +155,18 @@ func rows(drafts []draft) ([]string, []rowKey, []*Pod) {
 		slices.SortedFunc(maps.Values(pods), func(a, b *Pod) int {
 			return cmp.Or(compareKeys(a.Key, b.Key), strings.Compare(string(a.UID), string(b.UID)))
 		})
+}
+
+// bundles are the sorted certificate authorities of all drafts.
+func bundles(drafts []draft) []string {
+	var all []string
+	for i := range drafts {
+		if bundle := drafts[i].group.probe.caBundle; bundle != "" {
+			all = append(all, bundle)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func compareRows(a, b rowKey) int {

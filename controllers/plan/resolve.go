@@ -71,6 +71,9 @@ func (v *view) resolve(c *compiledCheck) *Resolved {
 	r := &Resolved{Check: c.key, Paths: make([]ResolvedPath, 0, len(c.paths))}
 	for i := range c.paths {
 		p := v.resolvePath(&c.paths[i], r)
+		if d := r.demands[i]; d != nil {
+			d.path = i
+		}
 		r.Paths = append(r.Paths, p)
 		r.groups = append(append(r.groups, p.Groups...), p.Proofs...)
 	}
@@ -85,16 +88,20 @@ func (v *view) resolvePath(c *compiledPath, r *Resolved) ResolvedPath {
 		p, why = v.pair(c)
 	}
 	if why != nil {
+		r.demands = append(r.demands, nil)
 		return ResolvedPath{Name: c.name, Accepted: why.accepted, Reason: why.reason, Message: why.message}
 	}
 	out := ResolvedPath{Name: c.name, Accepted: true, Coverage: p.coverage(c)}
 	for i := range c.probes {
-		out.Groups = append(out.Groups, p.group(c, &c.probes[i], p.sources))
+		if sources := p.holding(c.probes[i].only); sources.len() > 0 {
+			out.Groups = append(out.Groups, p.group(c, &c.probes[i], sources))
+		}
 	}
 	if c.deny != nil {
 		v.prove(c, &p, &out)
-		r.ips = append(r.ips, p.ips...)
 	}
+	r.ips = append(r.ips, p.ips...)
+	r.demands = append(r.demands, v.demandOf(c, &p, &out))
 	return out
 }
 
@@ -110,17 +117,28 @@ type pairing struct {
 	mesh   *meshView
 	ring   *ring
 	spread *spread
+	// host is a target by name that comes from a Service; nil otherwise.
+	host *v1alpha1.HostTarget
+	// notOwn is true where a node must not be aimed at itself.
 	notOwn bool
 
 	// behind are pods that really are behind the addresses of a Service; ips
 	// are what else it claims to have.
 	behind []target
 	ips    []netip.Addr
+	// port of a Service where that is one target of probes; nil elsewhere.
+	port *ServicePort
 }
 
 // group of one kind of probe.
 func (p *pairing) group(c *compiledPath, probe *compiledProbe, sources *nodeSet) *Group {
+	hostname := ""
+	if p.host != nil {
+		probe, hostname = probe.toHost(p.host), fmt.Sprintf("%s:%d", p.host.Hostname, p.host.Port)
+	}
 	return &Group{
+		hostname: hostname,
+
 		Key: probe.group.Key, Kind: probe.group.Kind, Content: probe.content, Sources: sources.names,
 		sources: sources, probe: probe, perRound: c.perRound, protocol: c.protocol,
 		scope: p.scope, ring: p.ring, mesh: p.mesh, spread: p.spread, pods: p.pods, notOwn: p.notOwn,
@@ -145,7 +163,7 @@ func (v *view) pair(c *compiledPath) (pairing, *idle) {
 		v.pairHost(c, &p)
 	}
 	if why == nil {
-		why = p.dropSelf()
+		why = p.dropSelf(c)
 	}
 	if why == nil && p.podSet != nil {
 		p.pods = v.takeTurns(c, &p)

@@ -26,6 +26,9 @@ func refuse(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, s Settings) *id
 	if why := undialable(p.To.Host); why != nil {
 		return why
 	}
+	if why := invalidCABundle(p); why != nil {
+		return why
+	}
 	if check.Spec.Suspend {
 		return &idle{accepted: true, reason: v1alpha1.ReasonSuspended, message: "spec.suspend is true; set it to false to probe again"}
 	}
@@ -52,12 +55,22 @@ func malformed(p *v1alpha1.Path) *idle {
 		return unsupported("to.mesh needs from.probers; set from.probers, or aim at to.pods")
 	case to.DNS != nil && from.Nodes != nil:
 		return unsupported("to.dns needs from.probers or from.pods; set one of them")
-	case deny && (to.Mesh != nil || to.DNS != nil || p.HTTP != nil):
-		return unsupported("expect Deny goes with to.pods, to.service, to.host, to.nodes and to.apiServer, without http; change to or remove http, or set expect to Allow")
-	case p.HTTP != nil && (to.Service == nil && to.Pods == nil && to.Host == nil || protocolOf(to) == v1alpha1.ProtocolUDP):
-		return unsupported("http goes with to.service, to.pods and to.host by TCP; change to, or remove http")
+	case deny && (to.Mesh != nil || to.DNS != nil || hasLayer(p)):
+		return unsupported("expect Deny goes with to.pods, to.service, to.host, to.nodes and to.apiServer, without http, tls and grpc; change to or remove the layer, or set expect to Allow")
+	case deny && from.Nodes != nil && to.Pods == nil:
+		return unsupported("expect Deny from.nodes needs to.pods, because for any other target the control would start where the probe does; use from.pods or from.probers")
+	case to.Service != nil && !knownVia(to.Service.Via):
+		return unsupported("this version of Netladder knows only to.service.via ClusterIP, NodePort, LoadBalancer and Endpoints; set one of them, or upgrade")
 	}
-	return nil
+	return malformedLayer(p)
+}
+
+func knownVia(via v1alpha1.ServiceVia) bool {
+	switch via {
+	case "", v1alpha1.ViaClusterIP, v1alpha1.ViaNodePort, v1alpha1.ViaLoadBalancer, v1alpha1.ViaEndpoints:
+		return true
+	}
+	return false
 }
 
 func count(set ...bool) int {
@@ -74,6 +87,8 @@ func count(set ...bool) int {
 func protocolOf(to *v1alpha1.Target) v1alpha1.Protocol {
 	p := v1alpha1.ProtocolTCP
 	switch {
+	case to.Service != nil:
+		p = to.Service.Protocol
 	case to.Pods != nil:
 		p = to.Pods.Protocol
 	case to.Nodes != nil:

@@ -23,37 +23,30 @@ func (v *view) pairService(c *compiledPath, p *pairing) *idle {
 		return &idle{reason: v1alpha1.ReasonServiceNotFound, message: fmt.Sprintf(
 			"Service %s does not exist; create it, or correct the name and namespace in to.service", key)}
 	}
-	if s.ExternalName {
-		return &idle{reason: v1alpha1.ReasonUnsupportedService, message: fmt.Sprintf(
-			"Service %s has type ExternalName, which has no addresses of its own; aim at the Service behind it", key)}
+	if s.ExternalName != "" {
+		return v.pairExternalName(c, p, s)
 	}
-	port, ok := findPort(s, c.service)
+	port, ok := findPort(s, c)
 	if !ok {
-		return &idle{reason: v1alpha1.ReasonPortNotFound, message: portNotFound(s, c.service, v.discloses(key.Namespace, c))}
+		return &idle{reason: v1alpha1.ReasonPortNotFound, message: portNotFound(s, c, v.discloses(key.Namespace, c))}
 	}
-	if !s.Headless {
-		if len(s.ClusterIPs) == 0 {
-			return &idle{reason: v1alpha1.ReasonNoTargets, message: fmt.Sprintf(
-				"Service %s has no cluster IP yet; it is probed as soon as it has one", key)}
-		}
-		p.spread = fixed(withPort(s, port.Port))
-		if c.deny != nil && !c.service.apiServer {
-			v.lookBehind(p, key.Namespace, port.Endpoints)
-		}
-		return nil
+	way := v.pairClusterIP
+	switch {
+	case c.service.via == v1alpha1.ViaEndpoints, c.service.via == "" && s.Headless:
+		return v.pairEndpoints(c, p, s, port)
+	case c.service.via == v1alpha1.ViaNodePort:
+		way = v.pairNodePort
+	case c.service.via == v1alpha1.ViaLoadBalancer:
+		way = v.pairLoadBalancer
 	}
-	if len(port.Endpoints) == 0 {
-		return &idle{accepted: true, reason: v1alpha1.ReasonNoEndpoints, message: fmt.Sprintf(
-			"headless Service %s has no endpoints on port %s; see whether its pods run and are ready", key, portName(*port))}
+	if why := way(c, p, s, port); why != nil {
+		return why
 	}
-	targets := make([]target, len(port.Endpoints))
-	for i, at := range port.Endpoints {
-		targets[i] = target{addr: at}
-		if c.deny != nil {
-			targets[i] = v.identify(p, at)
-		}
+	p.port = port
+	// Of a name nobody knows where it leads, so that only a control proves it.
+	if c.deny != nil && !c.service.apiServer && p.host == nil {
+		v.lookBehind(p, key.Namespace, port.Endpoints)
 	}
-	p.spread = newSpread(targets, p.epochLength(c), v.now)
 	return nil
 }
 
@@ -85,11 +78,14 @@ func (v *view) lookBehind(p *pairing, namespace string, endpoints []netip.AddrPo
 	}
 }
 
-func findPort(s *Service, want *compiledService) (*ServicePort, bool) {
+func findPort(s *Service, c *compiledPath) (*ServicePort, bool) {
+	want := c.service.port
 	for i := range s.Ports {
 		p := &s.Ports[i]
-		if want.port.Type == intstr.Int && p.Port == want.port.IntVal ||
-			want.port.Type == intstr.String && p.Name != "" && p.Name == want.port.StrVal {
+		if p.Protocol != c.protocol {
+			continue
+		}
+		if want.Type == intstr.Int && p.Port == want.IntVal || want.Type == intstr.String && p.Name != "" && p.Name == want.StrVal {
 			return p, true
 		}
 	}
@@ -99,15 +95,16 @@ func findPort(s *Service, want *compiledService) (*ServicePort, bool) {
 // maxListedPorts bounds a message.
 const maxListedPorts = 10
 
-func portNotFound(s *Service, want *compiledService, disclosed bool) string {
-	message := fmt.Sprintf("Service %s has no TCP port %s", want.key, cut(want.port.String()))
+func portNotFound(s *Service, c *compiledPath, disclosed bool) string {
+	protocol := orTCP(c.protocol)
+	message := fmt.Sprintf("Service %s has no %s port %s", s.Key, protocol, cut(c.service.port.String()))
 	if !disclosed {
 		return message + "; correct to.service.port"
 	}
-	if len(s.Ports) == 0 {
-		return message + ", nor any other TCP port; add one to the Service, or aim at another"
+	ports := slices.DeleteFunc(slices.Clone(s.Ports), func(p ServicePort) bool { return p.Protocol != c.protocol })
+	if len(ports) == 0 {
+		return fmt.Sprintf("%s, nor any other %s port; add one to the Service, or aim at another", message, protocol)
 	}
-	ports := slices.Clone(s.Ports)
 	slices.SortFunc(ports, func(a, b ServicePort) int { return int(a.Port - b.Port) })
 	var names []string
 	for _, p := range ports[:min(len(ports), maxListedPorts)] {
@@ -116,7 +113,7 @@ func portNotFound(s *Service, want *compiledService, disclosed bool) string {
 	if len(ports) > maxListedPorts {
 		names = append(names, "…")
 	}
-	return message + "; its TCP ports are " + strings.Join(names, ", ")
+	return fmt.Sprintf("%s; its %s ports are %s", message, protocol, strings.Join(names, ", "))
 }
 
 func portName(p ServicePort) string {
@@ -126,28 +123,10 @@ func portName(p ServicePort) string {
 	return fmt.Sprintf("%d (%s)", p.Port, p.Name)
 }
 
-func withPort(s *Service, port int32) []target {
-	out := make([]target, 0, len(s.ClusterIPs))
-	for _, ip := range s.ClusterIPs {
+func withPort(ips []netip.Addr, port int32) []target {
+	out := make([]target, 0, len(ips))
+	for _, ip := range ips {
 		out = append(out, target{addr: netip.AddrPortFrom(ip, uint16(port))})
 	}
 	return out
-}
-
-// samePlan says whether every path reads the same from both, either of which
-// may be nil, apart from those that look behind the cluster IPs.
-func samePlan(a, b *Service) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Headless == b.Headless && a.ExternalName == b.ExternalName &&
-		slices.Equal(a.ClusterIPs, b.ClusterIPs) &&
-		slices.EqualFunc(a.Ports, b.Ports, func(x, y ServicePort) bool {
-			return x.Name == y.Name && x.Port == y.Port && (!a.Headless || slices.Equal(x.Endpoints, y.Endpoints))
-		})
-}
-
-// sameEndpoints compares Services that have the same ports.
-func sameEndpoints(a, b *Service) bool {
-	return slices.EqualFunc(a.Ports, b.Ports, func(x, y ServicePort) bool { return slices.Equal(x.Endpoints, y.Endpoints) })
 }

@@ -22,7 +22,9 @@ const (
 	podSandboxed   = len(`,"sandboxed":true`)
 	sourceOverhead = len(`,"sources":[]`)
 	sourceSize     = len("511,")
-	groupOverhead  = len(`,"members":[],"window":999,"perRound":99`) + len("01234567-01234567")
+	groupOverhead  = len(`,"members":[],"window":999,"perRound":99`) + len("01234567-01234567") + stretchText
+	bundleRow      = len(`,"caBundle":255`)
+	bundlesRow     = len(`"caBundles":[],`)
 	memberSize     = len("2047,")
 	specOverhead   = len(`{"nodes":[],"targets":[],"pods":[],"groups":[],"heartbeat":"999h59m59s"}`)
 )
@@ -32,12 +34,13 @@ const (
 	maxNodes   = 1024
 	maxTargets = 2048
 	maxPods    = 512
+	maxBundles = 256
 	maxGroups  = 2048
 )
 
 func (a *assigner) fits(r *rendered) bool {
 	return r.size <= a.limit && len(r.spec.Nodes) <= maxNodes &&
-		len(r.spec.Targets) <= maxTargets && len(r.spec.Pods) <= maxPods && len(r.spec.Groups) <= maxGroups
+		len(r.spec.Targets) <= maxTargets && len(r.spec.Pods) <= maxPods && len(r.spec.CABundles) <= maxBundles && len(r.spec.Groups) <= maxGroups
 }
 
 // step makes an assignment smaller: the window of one draft goes to size; 0

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,14 +117,23 @@ func (p *pairing) round(c *compiledPath) (length time.Duration) {
 	return length
 }
 
-// dropSelf drops the sources whose only target is they themselves.
-func (p *pairing) dropSelf() *idle {
-	if p.spread == nil || len(p.spread.bins) != 1 {
+// dropSelf drops the sources that may aim at nothing but themselves. A source
+// without targets would wait for ever for results.
+func (p *pairing) dropSelf(c *compiledPath) *idle {
+	switch {
+	case p.spread == nil:
+		return nil
+	case len(p.spread.bins) > 1:
+		if p.notOwn {
+			if some := p.having(func(name string, t target) bool { return t.node != name }); some.len() > 0 {
+				p.sources = some
+			}
+		}
 		return nil
 	}
 	first := p.spread.bins[0][0]
 	for _, t := range p.spread.bins[0] {
-		if t.node != first.node || t.uid != first.uid {
+		if t.node != first.node || !p.notOwn && t.uid != first.uid {
 			return nil
 		}
 	}
@@ -135,9 +145,30 @@ func (p *pairing) dropSelf() *idle {
 		}
 	}
 	p.sources = p.sources.subset(func(name string) bool { return !own(name) })
-	if p.sources.len() > 0 {
+	switch {
+	case p.sources.len() > 0:
 		return nil
+	case c.deny != nil && p.notOwn:
+		return &idle{reason: v1alpha1.ReasonNotProvable, message: fmt.Sprintf(
+			"every target is on node %s, which is the only source too, and no policy applies between a node and the pods on it; select more nodes in from.nodes, or use from.pods",
+			first.node)}
 	}
 	return &idle{reason: v1alpha1.ReasonNoTargets, message: fmt.Sprintf(
 		"the only target, on node %s, is the only source too, and nothing probes itself; select more sources or more targets", first.node)}
+}
+
+// having are the sources that hold a target of which want is true.
+func (p *pairing) having(want func(name string, t target) bool) *nodeSet {
+	return p.sources.subset(func(name string) bool {
+		held := p.spread.held(p.sources.hashes[p.sources.index[name]])
+		return slices.ContainsFunc(p.spread.bins[held], func(t target) bool { return want(name, t) })
+	})
+}
+
+// holding are the sources that hold a target that a probe aims at.
+func (p *pairing) holding(only onlyThese) *nodeSet {
+	if only == allTargets {
+		return p.sources
+	}
+	return p.having(func(_ string, t target) bool { return only.holds(t) })
 }

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -54,6 +55,9 @@ type spread struct {
 	schedule
 	// bins that are not empty, in order; together all targets.
 	bins [][]target
+	// own are the targets on each node that the node itself always holds; nil
+	// where that is left to the bins.
+	own map[string][]target
 	// turned is true if each source begins elsewhere in its bin, so that not
 	// all of them dial the same target in the same round.
 	turned bool
@@ -99,6 +103,15 @@ func (t *spread) window(source uint64, dst []target) []target {
 	}
 	start := int((source >> 32) % uint64(len(b)))
 	return append(append(dst, b[start:]...), b[:start]...)
+}
+
+// extra are the targets on a node itself that are not in the bin that it holds.
+func (t *spread) extra(node string, held int) []target {
+	own := t.own[node]
+	if len(t.bins) == 1 || len(own) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(own), func(o target) bool { return slices.Contains(t.bins[held], o) })
 }
 
 // find the target with an address.
@@ -159,7 +172,7 @@ func (t *spread) changed(b *spread, sources *nodeSet, yield func(name string)) {
 			equal = t.turned == b.turned && slices.Equal(t.bins[k.old], b.bins[k.new])
 			same[k] = equal
 		}
-		if !equal {
+		if name := sources.names[i]; !equal || !slices.Equal(t.extra(name, k.old), b.extra(name, k.new)) {
 			yield(sources.names[i])
 		}
 	}
@@ -168,17 +181,31 @@ func (t *spread) changed(b *spread, sources *nodeSet, yield func(name string)) {
 // equal says whether every source holds the same of both.
 func (t *spread) equal(b *spread) bool {
 	return t.turned == b.turned && t.epoch() == b.epoch() &&
-		slices.EqualFunc(t.bins, b.bins, slices.Equal[[]target])
+		slices.EqualFunc(t.bins, b.bins, slices.Equal[[]target]) && maps.EqualFunc(t.own, b.own, slices.Equal[[]target])
 }
 
-// pairs counts source and target: those held now, and all.
-func (t *spread) pairs(sources *nodeSet) (assigned, possible int64) {
+// pairs counts source and target: those held now, and all; without those of
+// which both are the same node where notOwn.
+func (t *spread) pairs(sources *nodeSet, notOwn bool) (assigned, possible int64) {
 	possible = int64(sources.len()) * int64(t.len())
-	if len(t.bins) == 1 {
-		return possible, possible
+	for i, h := range sources.hashes {
+		held := t.held(h)
+		assigned += int64(len(t.bins[held]) + len(t.extra(sources.names[i], held)))
 	}
-	for _, h := range sources.hashes {
-		assigned += int64(len(t.bins[t.held(h)]))
+	if !notOwn {
+		return assigned, possible
+	}
+	for i, b := range t.bins {
+		for _, own := range b {
+			at, ok := sources.index[own.node]
+			if !ok {
+				continue
+			}
+			possible--
+			if t.held(sources.hashes[at]) == i {
+				assigned--
+			}
+		}
 	}
 	return assigned, possible
 }

@@ -112,7 +112,7 @@ func (b *badGroup) keepNodes(g *Group, window []string) []string {
 }
 
 // keepTargets is keepNodes for addresses.
-func (b *badGroup) keepTargets(g *Group, window []target) []target {
+func (b *badGroup) keepTargets(g *Group, node string, window []target) []target {
 	if b == nil || b.content != g.Content {
 		return window
 	}
@@ -120,7 +120,7 @@ func (b *badGroup) keepTargets(g *Group, window []target) []target {
 	slices.SortFunc(b.addrs, netip.AddrPort.Compare)
 	for _, addr := range slices.Compact(b.addrs) {
 		held := slices.ContainsFunc(window[:n], func(t target) bool { return t.addr == addr })
-		if t, ok := g.spread.find(addr); ok && !held && len(window)-n < MaxKept {
+		if t, ok := g.spread.find(addr); ok && !held && g.aimsAt(node, t) && len(window)-n < MaxKept {
 			window = append(window, t)
 		}
 	}

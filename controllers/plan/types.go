@@ -99,18 +99,33 @@ type Service struct {
 	ClusterIPs []netip.Addr
 	// Headless is true for clusterIP None.
 	Headless bool
-	// ExternalName is true for that type of Service.
-	ExternalName bool
-	// Ports: the TCP ports.
+	// ExternalName that the Service stands for; empty for other types.
+	ExternalName string
+	// LoadBalancer is true for that type of Service.
+	LoadBalancer bool
+	// Ingress and IngressNames are what the load balancer is reached by from
+	// outside, in the order of the status.
+	Ingress      []netip.Addr
+	IngressNames []string
+	// LocalOnly is true for externalTrafficPolicy Local.
+	LocalOnly bool
+	// Ports: those for TCP and UDP.
 	Ports []ServicePort
 }
 
-// ServicePort is one TCP port of a Service.
+// ServicePort is one port of a Service.
 type ServicePort struct {
 	// Name of the port; empty when the Service has one unnamed port.
 	Name string
 	// Port number of the Service.
 	Port int32
+	// Protocol of the port; empty for TCP.
+	Protocol v1alpha1.Protocol
+	// NodePort number; 0 without one.
+	NodePort int32
+	// Nodes with an endpoint behind the port, sorted and unique, where the
+	// Service is LocalOnly; empty otherwise.
+	Nodes []string
 	// Endpoints behind the port, ready or serving, sorted and unique.
 	Endpoints []netip.AddrPort
 }
@@ -126,6 +141,8 @@ type Resolved struct {
 	groups []*Group
 	// ips at which it was looked for pods.
 	ips []netip.Addr
+	// demands of the paths; nil where a target has no budget.
+	demands []*demand
 }
 
 // ResolvedPath is one path of a Resolved check.
@@ -148,6 +165,10 @@ type ResolvedPath struct {
 	Undisclosed []string
 	// Coverage of Groups together; nil without groups.
 	Coverage *v1alpha1.Coverage
+	// Stretched where budgets do not allow for the interval of the check; nil
+	// elsewhere. Budgets of a node are not in it: only its assignment says how
+	// often that tests the path.
+	Stretched *Stretched
 }
 
 // Group is one kind of probe of one path, over all of its sources. In the
@@ -168,6 +189,8 @@ type Group struct {
 	sources  *nodeSet
 	probe    *compiledProbe
 	perRound int
+	// stretch of the interval, in powers of two.
+	stretch int
 	// scope, mesh and ring of a mesh; ring is nil for scope SameNode.
 	scope v1alpha1.MeshScope
 	mesh  *meshView
@@ -183,6 +206,9 @@ type Group struct {
 	listeners map[string]*listeners
 	// protocol of the targets; empty for TCP.
 	protocol v1alpha1.Protocol
+	// hostname and port of a target by name that comes from a Service; empty
+	// otherwise.
+	hostname string
 }
 
 // Assignment is what one node's prober has to do.

@@ -36,6 +36,28 @@ func (w *world) setNamespace(i int) {
 	w.engine.SetNamespace(n)
 }
 
+// waysInto gives a Service some of the ways into it, or makes it a name.
+func (w *world) waysInto(s *Service) {
+	if rapid.IntRange(0, 9).Draw(w.t, "a name") == 0 {
+		*s = Service{Key: s.Key, ExternalName: rapid.SampledFrom([]string{"db.example.com", "10.0.0.1"}).Draw(w.t, "name")}
+		return
+	}
+	port := &s.Ports[0]
+	port.NodePort = rapid.SampledFrom([]int32{0, 30080, 30080, 30081}).Draw(w.t, "node port")
+	if s.LocalOnly = rapid.Bool().Draw(w.t, "local"); s.LocalOnly {
+		port.Nodes = rapid.SampledFrom([][]string{nil, {"node-0"}, {"node-0", "node-1"}, {"gone", "node-2"}}).Draw(w.t, "behind")
+	}
+	if s.LoadBalancer = rapid.Bool().Draw(w.t, "balancer"); s.LoadBalancer {
+		s.Ingress = rapid.SampledFrom([][]netip.Addr{nil, {netip.MustParseAddr("198.51.100.9")}, {podIP(1)}, {netip.MustParseAddr("127.0.0.1")}}).Draw(w.t, "ingress")
+		s.IngressNames = rapid.SampledFrom([][]string{nil, {"lb.example.com"}, {"b.example.com", "a.example.com"}}).Draw(w.t, "names")
+	}
+	if rapid.IntRange(0, 3).Draw(w.t, "by UDP") == 0 {
+		udp := *port
+		udp.Name, udp.Protocol = "udp", "UDP"
+		s.Ports = append(s.Ports, udp)
+	}
+}
+
 func (w *world) setPod(i int) {
 	p := &Pod{
 		UID:    podUID(i),
@@ -75,6 +97,28 @@ func (w *world) namespaceSelector(label string) *metav1.LabelSelector {
 		return &metav1.LabelSelector{}
 	default:
 		return &metav1.LabelSelector{MatchLabels: map[string]string{"tier": tier}}
+	}
+}
+
+// held: who is planned to hold a group of a path holds it, or the path would
+// wait for its results for ever.
+func (w *world) held(plan []Assignment) {
+	holds := map[string]bool{}
+	for _, a := range plan {
+		for i := range a.Spec.Groups {
+			holds[a.Node+" "+a.Spec.Groups[i].Key] = true
+		}
+	}
+	for _, c := range w.checks {
+		for _, p := range Resolve(c, w.in.Cluster, w.in.Settings, w.in.Now).Paths {
+			for _, g := range p.Groups {
+				for _, node := range g.Sources {
+					if !holds[node+" "+g.Key] {
+						w.t.Fatalf("%s does not hold %s", node, g.Key)
+					}
+				}
+			}
+		}
 	}
 }
 

@@ -5,8 +5,8 @@ package probe
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"net/netip"
 	"time"
 
@@ -24,207 +24,118 @@ const firstRetransmission = time.Second
 // target's application never gets a connection to accept, however late the
 // probe itself is woken.
 type halfOpen struct {
-	rawSock
-	// hold is a TCP socket that is bound and nothing else: it keeps everybody
-	// else from the source port; -1 for none.
-	hold int
-	syn  syn
-	// flags of the answer.
-	flags byte
-	// denied: the source's own host refused to send.
-	denied bool
+	run run
+	// sock is a TCP socket that is bound and nothing else: it keeps everybody
+	// else from the source port.
+	sock   sock
+	done   func(Result)
+	result Result
+	phases [1]Phase
+
+	// refused is why there is no socket.
+	socket  *synSocket
+	refused *fault
+
+	syn syn
+	// to is the address of the target for the raw socket.
+	to unix.Sockaddr
+	// next is when the SYN is sent again, after a further pause, or the
+	// deadline.
+	next  time.Time
+	pause time.Duration
+	// denied: the source's own host refused to send. lost: it may have lost an
+	// answer.
+	denied, lost bool
 }
 
 // probeTCPHalfOpen sends a SYN and takes the answer for it.
-func probeTCPHalfOpen(ctx context.Context, t Target) Result {
+func probeTCPHalfOpen(ctx context.Context, t Target) (res Result) {
 	r := begin(t)
 	if res, ok := r.aim(ctx); !ok {
 		return res
 	}
-	h := newHalfOpen(ctx, r)
-	defer h.close()
-	f := h.open()
-	if f != nil && notPermitted(f) {
-		return r.end(diagnosis{verdict: Unsupported, evidence: "raw sockets are not permitted, which half-open probes need: the prober must run at level Full (capability NET_RAW)"})
+	b, err := newHalfOpens()
+	if err != nil {
+		return r.end(diagnosis{verdict: LocalError, evidence: err.Error()})
 	}
-	if f == nil {
-		f = h.exchange()
-	}
-	return h.result(r, f)
-}
-
-func newHalfOpen(ctx context.Context, r *run) *halfOpen {
-	h := &halfOpen{hold: -1}
+	defer b.close()
+	h := &halfOpen{run: *r, done: func(end Result) { res = end }}
 	h.sock = newSock(ctx, overRawTCP, r.target.origin(), r.target.Addr, r.timeout())
-	h.take = func(packet []byte) (ok bool) {
-		h.flags, ok = h.syn.answer(packet)
-		return ok
+	b.ready(h)
+	b.launch()
+	if b.landed() {
+		b.watch()
 	}
-	h.mine = func(packet []byte) bool { return h.syn.sent(packet) }
-	return h
+	return res
 }
 
-// open makes both sockets.
-func (h *halfOpen) open() *fault {
-	if h.ctx.Err() != nil {
-		return h.fault(faultCanceled, "connect", 0)
-	}
-	domain, level, option := h.family()
-	if op, err := h.sockets(domain); err != nil {
-		return h.localFault(op, err)
-	}
-	port, err := h.reserve()
+// prepare fills in what the SYN says, and whom it is sent to.
+func (h *halfOpen) prepare() *fault {
+	s, source := &h.sock, h.socket.key.source
+	sa, err := kernelAddr(s.fd, netip.AddrPortFrom(s.target.Addr(), 0))
 	if err != nil {
-		return h.localFault("bind", err)
+		return s.localFault("connect", err)
 	}
-	h.syn.seq = newSequence()
-	h.syn.target = netip.AddrPortFrom(h.target.Addr().WithZone(""), h.target.Port())
-	if err := h.filter(port); err != nil {
-		return h.localFault("setsockopt", err)
+	h.to = sa
+	from := origin{source: source}
+	if err := from.bind(s.fd); err != nil {
+		return s.localFault("bind", err)
 	}
-	if err := unix.SetsockoptInt(h.fd, level, option, 1); err != nil {
-		return h.localFault("setsockopt", err)
-	}
-	if err := h.from.bind(h.fd); err != nil {
-		return h.localFault("bind", err)
-	}
-	return h.connectRaw(port)
-}
-
-// sockets makes the two in one visit to the namespace.
-func (h *halfOpen) sockets(domain int) (op string, err error) {
-	op = "enter the network namespace"
-	err = h.from.do(func() (err error) {
-		op = "socket"
-		const flags = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
-		if h.fd, err = unix.Socket(domain, unix.SOCK_RAW|flags, unix.IPPROTO_TCP); err == nil {
-			h.hold, err = unix.Socket(domain, unix.SOCK_STREAM|flags, unix.IPPROTO_TCP)
-		}
-		return err
-	})
-	return op, err
-}
-
-// reserve takes a free port of the source.
-func (h *halfOpen) reserve() (uint16, error) {
-	from := h.from
-	if !from.source.IsValid() {
-		from.source = netip.IPv4Unspecified()
-		if h.v6 {
-			from.source = netip.IPv6Unspecified()
-		}
-	}
-	if err := from.bind(h.hold); err != nil {
-		return 0, err
-	}
-	name, err := unix.Getsockname(h.hold)
+	name, err := unix.Getsockname(s.fd)
 	if err != nil {
-		return 0, err
+		return s.localFault("getsockname", err)
 	}
-	return sockaddrPort(name), nil
+	h.syn = syn{
+		source: netip.AddrPortFrom(source.WithZone(""), sockaddrPort(name)),
+		target: netip.AddrPortFrom(s.target.Addr().WithZone(""), s.target.Port()),
+		seq:    h.socket.sequence(),
+	}
+	return nil
 }
 
-// connectRaw lets the kernel choose the route, and with it the source address,
-// and see to it that only what the target sends is received.
-func (h *halfOpen) connectRaw(port uint16) *fault {
-	sa, err := kernelAddr(h.fd, netip.AddrPortFrom(h.target.Addr(), 0))
-	if err != nil {
-		return h.localFault("connect", err)
+// plan says when something is to be done next, now that the SYN was sent.
+func (h *halfOpen) plan() {
+	if h.pause == 0 {
+		h.pause, h.next = firstRetransmission, h.sock.began
 	}
-	if err := unix.Connect(h.fd, sa); err != nil {
-		return h.localFault("connect", err)
-	}
-	name, err := unix.Getsockname(h.fd)
-	if err != nil {
-		return h.localFault("getsockname", err)
-	}
-	h.syn.source = netip.AddrPortFrom(sockaddrIP(name), port)
-	// What came before there was a filter must not fill the buffer.
-	h.look()
-	h.queue = nil
-	return h.register()
-}
-
-// exchange sends the SYN until something comes.
-func (h *halfOpen) exchange() *fault {
-	var buf [64]byte
-	segment := h.syn.append(buf[:0])
-	h.began = time.Now()
-	pause, next := firstRetransmission, h.began
-	for {
-		if err := h.send(segment); err != nil {
-			// The full connection would not be told of a packet filter on its
-			// own host: what follows may be an ICMP error, or nothing.
-			if h.denied = errors.Is(err, unix.EPERM); !h.denied {
-				return h.localFault("send", err)
-			}
-		}
-		if f := h.arm(); f != nil {
-			return f
-		}
-		next = next.Add(pause)
-		pause *= 2
-		last := !next.Before(h.deadline())
-		if last {
-			next = h.deadline()
-		}
-		if f, late := h.await(next); last || !late {
-			return f
-		}
+	h.next = h.next.Add(h.pause)
+	h.pause *= 2
+	if deadline := h.sock.deadline(); deadline.Before(h.next) {
+		h.next = deadline
 	}
 }
 
-// result judges what came.
-func (h *halfOpen) result(r *run, f *fault) Result {
-	after := time.Since(h.began)
+// answered judges the flags of what the target sent.
+func (h *halfOpen) answered(flags byte) {
+	after := time.Since(h.sock.began)
+	if flags&flagRST != 0 {
+		h.result = h.run.judge(diagnosis{verdict: Refused, evidence: "TCP reset after " + milliseconds(after)})
+		return
+	}
+	h.run.phase("connect", after)
+	h.result = h.run.end(diagnosis{verdict: Connected, evidence: "the target answered the SYN"})
+}
+
+// failed judges what else came, or what did not.
+func (h *halfOpen) failed(f *fault) {
+	d := classify(*f)
 	switch {
-	case f != nil:
-		d := classify(*f)
-		if d.verdict == Dropped && h.denied {
-			d.evidence += ": a packet filter of the source's own host forbids it"
-		}
-		return r.judge(d)
-	case h.flags&flagRST != 0:
-		return r.judge(diagnosis{verdict: Refused, evidence: "TCP reset after " + milliseconds(after)})
-	default:
-		r.phase("connect", after)
-		return r.end(diagnosis{verdict: Connected, evidence: "the target answered the SYN"})
+	case notPermitted(f):
+		d = diagnosis{verdict: Unsupported, evidence: "raw sockets are not permitted, which half-open probes need: the prober must run at level Full (capability NET_RAW)"}
+	case f.kind == faultTimeout && h.lost:
+		d = diagnosis{verdict: LocalError, evidence: "receive: more came than could be read: an answer may be lost"}
+	case f.kind == faultTimeout && h.denied:
+		// The full connection would not be told of a packet filter on its own
+		// host: nothing else came.
+		d.evidence += ": a packet filter of the source's own host forbids it"
 	}
+	h.result = h.run.judge(d)
 }
 
-// close gives both sockets back.
-func (h *halfOpen) close() {
-	h.sock.close()
-	if h.hold >= 0 {
-		_ = unix.Close(h.hold)
-	}
-}
-
-// filter lets through what answers the SYN: whatever else the target sends to
-// this network namespace must not fill the buffer. In IPv6 a raw socket gets
-// no IP header.
-func (h *halfOpen) filter(port uint16) error {
-	load, size, skip := uint16(unix.BPF_IND), uint16(unix.BPF_H), unix.SockFilter{Code: unix.BPF_LDX | unix.BPF_MSH | unix.BPF_B}
-	if h.v6 {
-		skip = unix.SockFilter{Code: unix.BPF_LDX | unix.BPF_IMM}
-	}
-	jump := uint16(unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K)
-	program := []unix.SockFilter{
-		skip,
-		{Code: unix.BPF_LD | size | load, K: 0},
-		{Code: jump, K: uint32(h.target.Port()), Jf: 5},
-		{Code: unix.BPF_LD | size | load, K: 2},
-		{Code: jump, K: uint32(port), Jf: 3},
-		{Code: unix.BPF_LD | unix.BPF_W | load, K: 8},
-		{Code: jump, K: h.syn.seq + 1, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: uint32(len(h.buf))},
-		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
-	}
-	return unix.SetsockoptSockFprog(h.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
-}
-
-// newSequence returns 32 random bits.
-func newSequence() uint32 {
-	nonce := newNonce()
-	return binary.BigEndian.Uint32(nonce[:4])
+// randomBits returns 32 of them.
+func randomBits() uint32 {
+	var b [4]byte
+	// It never fails: crypto/rand ends the program if the kernel has none.
+	_, _ = rand.Read(b[:])
+	return binary.BigEndian.Uint32(b[:])
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -56,15 +57,22 @@ tcp dport 5432 tcp flags & (syn | rst) == 0 counter name others
 `, "nft", "-f", "-")
 		app := listen(t, l.Target, c.network, c.target)
 		target := probe.Target{Entry: pod, Source: c.source, Addr: netip.AddrPortFrom(c.target, appPort), Timeout: patient}
+		batch := newBatch(t, probe.TCPHalfOpen)
 		var group sync.WaitGroup
+		check := func(res probe.Result) {
+			if res.Verdict != probe.Connected {
+				t.Errorf("%+v", res)
+			}
+		}
 		for range 10 {
 			group.Go(func() {
-				for range probes / 10 {
-					if res := probe.Kinds()[probe.TCPHalfOpen].Probe(t.Context(), target); res.Verdict != probe.Connected {
-						t.Errorf("%+v", res)
-					}
+				for range probes / 20 {
+					check(probe.Kinds()[probe.TCPHalfOpen].Probe(t.Context(), target))
 				}
 			})
+			group.Add(probes / 20)
+			starts := slices.Repeat([]probe.Start{{Ctx: t.Context(), Target: target, Done: func(res probe.Result) { check(res); group.Done() }}}, probes/20)
+			batch.Start(starts)
 		}
 		group.Wait()
 		for name, want := range map[string]int{"syns": probes, "resets": probes, "others": 0} {
@@ -94,10 +102,13 @@ tcp dport 5432 tcp flags & (syn | rst) == 0 counter name others
 // again, as by kernels.
 func TestHalfOpenRetransmits(t *testing.T) {
 	n := netns.New(t, "retransmit")
-	n.RunInput(t, "table inet t { chain c { type filter hook input priority 0;\ntcp dport 8000 limit rate 1/hour burst 1 packets drop\n}\n}\n", "nft", "-f", "-")
 	runTCP(t, n, "127.0.0.1:8000", func(conn *net.TCPConn) { _, _ = conn.Read(make([]byte, 1)) })
-	if res := probeIn(t, n, probe.TCPHalfOpen, at(loopback, 8000)); res.Verdict != probe.Connected || res.Latency < brief {
-		t.Errorf("%+v", res)
+	for way, f := range ways(t, probe.TCPHalfOpen) {
+		n.RunInput(t, "table inet t { chain c { type filter hook input priority 0;\ntcp dport 8000 limit rate 1/hour burst 1 packets drop\n}\n}\n", "nft", "-f", "-")
+		if res := probeBy(t, n, f, at(loopback, 8000)); res.Verdict != probe.Connected || res.Latency < brief {
+			t.Errorf("%s: %+v", way, res)
+		}
+		n.Run(t, "nft", "flush", "ruleset")
 	}
 }
 
@@ -118,24 +129,26 @@ func TestHalfOpenAgainstForgery(t *testing.T) {
 		{"a right reset after wrong ones", func(f forger) { f.wrong(); f.segment(f.port, f.seq+1, 0x14) }, probe.Refused},
 		{"a right ICMP error after wrong ones", func(f forger) { f.wrong(); f.icmp(f.port, f.seq) }, probe.Rejected},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			f := newForger(t, l.Target)
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				if f.await() {
-					c.forge(f.forger)
+		for way, probing := range ways(t, probe.TCPHalfOpen) {
+			t.Run(c.name+" "+way, func(t *testing.T) {
+				f := newForger(t, l.Target)
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					if f.await() {
+						c.forge(f.forger)
+					}
+				}()
+				target := at(netns.TargetV4, appPort)
+				if c.want == probe.Dropped {
+					target = dropTimeout(target)
 				}
-			}()
-			target := at(netns.TargetV4, appPort)
-			if c.want == probe.Dropped {
-				target = dropTimeout(target)
-			}
-			if res := probeIn(t, l.Source, probe.TCPHalfOpen, target); res.Verdict != c.want {
-				t.Errorf("got %+v, want %s", res, c.want)
-			}
-			<-done
-		})
+				if res := probeBy(t, l.Source, probing, target); res.Verdict != c.want {
+					t.Errorf("got %+v, want %s", res, c.want)
+				}
+				<-done
+			})
+		}
 	}
 }
 
@@ -145,20 +158,22 @@ func TestWithoutNetRaw(t *testing.T) {
 	n.Sysctl(t, "ipv4.ping_group_range", pingForbidden)
 	for kind, want := range map[probe.Kind]string{probe.TCPHalfOpen: "NET_RAW", probe.ICMP: "net.ipv4.ping_group_range", probe.MeshICMP: "net.ipv4.ping_group_range"} {
 		for _, ip := range []netip.Addr{loopback, netip.IPv6Loopback()} {
-			var res probe.Result
-			var err error
-			n.Do(t, func() {
-				if err = dropNetRaw(); err == nil {
-					target := at(ip, 80)
-					target.Timeout = patient
-					res = probe.Kinds()[kind].Probe(t.Context(), target)
+			for way, f := range ways(t, kind) {
+				var res probe.Result
+				var err error
+				n.Do(t, func() {
+					if err = dropNetRaw(); err == nil {
+						target := at(ip, 80)
+						target.Timeout = patient
+						res = f(t.Context(), target)
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
 				}
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if res.Verdict != probe.Unsupported || !strings.Contains(res.Evidence, want) {
-				t.Errorf("%s to %s: %+v", kind, ip, res)
+				if res.Verdict != probe.Unsupported || !strings.Contains(res.Evidence, want) {
+					t.Errorf("%s %s to %s: %+v", kind, way, ip, res)
+				}
 			}
 		}
 	}

@@ -26,7 +26,8 @@ const (
 	maxInterim = 4
 )
 
-// probeHTTP connects and makes one HTTP/1.1 request. It follows no redirects
+// probeHTTP connects, by TLS if the target says so, and makes one HTTP/1.1
+// request. It follows no redirects
 // and keeps nothing alive. A response counts when its body has come too, up to
 // maxHTTPBody: a path that passes only small packets is no working path.
 func probeHTTP(ctx context.Context, t Target) Result {
@@ -38,17 +39,16 @@ func probeHTTP(ctx context.Context, t Target) Result {
 	if err != nil {
 		return r.end(diagnosis{verdict: LocalError, evidence: err.Error()})
 	}
-	s, f := r.dial(ctx, overTCP)
+	s, channel, res := r.channel(ctx, "http/1.1")
 	defer s.close()
-	if f != nil {
-		return r.fail(f)
+	if channel == nil {
+		return res
 	}
-	r.phase("connect", s.connect)
 	began := time.Now()
-	if f = s.write(request); f != nil {
-		return r.fail(f)
+	if _, err := channel.Write(request); err != nil {
+		return r.httpFailure(err, 0)
 	}
-	stream := &httpStream{sock: s}
+	stream := &httpStream{reader: channel}
 	status, err := readHTTP(stream, t.HTTP.Method)
 	if !stream.firstByte.IsZero() {
 		r.phase("first_byte", stream.firstByte.Sub(began))
@@ -69,14 +69,14 @@ func (r *run) httpFailure(err error, status int) Result {
 	if status != 0 {
 		what = fmt.Sprintf("HTTP status %d, and its body is malformed or incomplete", status)
 	}
-	var stopped *streamError
-	switch {
-	case errors.As(err, &stopped):
-		d := classify(*stopped.fault)
-		if status != 0 {
-			d.evidence = fmt.Sprintf("HTTP status %d, then: %s", status, d.evidence)
-		}
+	before := ""
+	if status != 0 {
+		before = fmt.Sprintf("HTTP status %d, then: ", status)
+	}
+	if d, ok := brokenOff(err, before); ok {
 		return r.judge(d)
+	}
+	switch {
 	case errors.Is(err, errHTTPTooLong):
 		what = fmt.Sprintf("the HTTP response header is longer than %d bytes", maxHTTPHeader)
 	case errors.Is(err, errHTTPClosed):
@@ -96,10 +96,10 @@ func httpRequest(t Target) ([]byte, error) {
 		h.Path = "/"
 	}
 	if h.Host == "" && t.Host.Name != "" {
-		h.Host = hostHeader(t.Host)
+		h.Host = hostHeader(t.Host, t.TLS != nil)
 	}
 	if h.Host == "" {
-		h.Host = netip.AddrPortFrom(t.Addr.Addr().Unmap().WithZone(""), t.Addr.Port()).String()
+		h.Host = addressHeader(t.Addr)
 	}
 	switch {
 	case h.Method != http.MethodGet && h.Method != http.MethodHead:
@@ -114,12 +114,28 @@ func httpRequest(t Target) ([]byte, error) {
 }
 
 // hostHeader is what clients send for a name: virtual hosts are found by it.
-func hostHeader(host HostName) string {
-	name := strings.TrimSuffix(host.Name, ".")
-	if host.Port == 80 && !strings.Contains(name, ":") {
-		return name
+func hostHeader(host HostName, secure bool) string {
+	name, standard := strings.TrimSuffix(host.Name, "."), uint16(80)
+	if secure {
+		standard = 443
+	}
+	if host.Port == standard {
+		return bracketed(name)
 	}
 	return net.JoinHostPort(name, strconv.Itoa(int(host.Port)))
+}
+
+// bracketed writes a name, or an address, as it stands in a URL.
+func bracketed(name string) string {
+	if strings.Contains(name, ":") {
+		return "[" + name + "]"
+	}
+	return name
+}
+
+// addressHeader is what clients send for an address.
+func addressHeader(addr netip.AddrPort) string {
+	return netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port()).String()
 }
 
 func isVisible(s string) bool {
@@ -166,9 +182,8 @@ func readHTTP(stream *httpStream, method string) (status int, err error) {
 
 // headerError finds why there is no response header.
 func headerError(stream *httpStream, limited *io.LimitedReader, err error) error {
-	var stopped *streamError
 	switch {
-	case errors.As(err, &stopped):
+	case networkFault(err) != nil || alertOf(err) != "":
 		return err
 	case limited.N <= 0:
 		return errHTTPTooLong
@@ -179,32 +194,17 @@ func headerError(stream *httpStream, limited *io.LimitedReader, err error) error
 	}
 }
 
-// streamError carries a fault through readers.
-type streamError struct{ fault *fault }
-
-// Error implements error.
-func (e *streamError) Error() string { return "network fault" }
-
-// httpStream reads a socket and notes when the first byte came.
+// httpStream notes when the first byte came.
 type httpStream struct {
-	sock      *sock
+	reader    io.Reader
 	firstByte time.Time
 }
 
 // Read implements io.Reader.
 func (h *httpStream) Read(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, nil
-	}
-	n, f := h.sock.read(b)
-	if f != nil {
-		return 0, &streamError{fault: f}
-	}
-	if n == 0 {
-		return 0, io.EOF
-	}
-	if h.firstByte.IsZero() {
+	n, err := h.reader.Read(b)
+	if n > 0 && h.firstByte.IsZero() {
 		h.firstByte = time.Now()
 	}
-	return n, nil
+	return n, err
 }

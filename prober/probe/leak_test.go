@@ -19,6 +19,10 @@ func TestProbesCloseWhatTheyOpen(t *testing.T) {
 	l := newLab(t)
 	pod := enter(t, l.Source)
 	pod.resolvConf = []byte("nameserver " + netns.TargetV4.String() + "\n")
+	every := map[probe.Kind]map[string]probe.Func{}
+	for kind := range probe.Kinds() {
+		every[kind] = ways(t, kind) // batches keep a descriptor of their own
+	}
 	all := func() {
 		for kind := range probe.Kinds() {
 			for _, foreign := range []bool{false, true} {
@@ -28,14 +32,18 @@ func TestProbesCloseWhatTheyOpen(t *testing.T) {
 					if foreign {
 						target.Source = netns.SourceV4.Next()
 					}
-					probeIn(t, l.Source, kind, target)
+					for _, f := range every[kind] {
+						probeBy(t, l.Source, f, target)
+					}
 				}
 			}
 		}
 		canceled := dropTimeout(at(netns.TargetV4, echoPort))
 		canceled.Entry = closedEntry{}
 		for kind := range probe.Kinds() {
-			probeIn(t, l.Source, kind, canceled)
+			for _, f := range every[kind] {
+				probeBy(t, l.Source, f, canceled)
+			}
 		}
 	}
 	all() // whatever is opened once for all

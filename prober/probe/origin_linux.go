@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -38,17 +39,65 @@ func (o origin) do(f func() error) error {
 	return o.entry.Do(f)
 }
 
-// socket makes one socket in the namespace. The operation says which step
-// failed.
-func (o origin) socket(domain, typ, proto int) (fd int, op string, err error) {
-	fd, op = -1, "enter the network namespace"
-	err = o.do(func() (err error) {
-		op = "socket"
-		fd, err = unix.Socket(domain, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, proto)
-		return err
-	})
-	return fd, op, err
+// opEnter is the step of a fault before there is a socket.
+const opEnter = "enter the network namespace"
+
+// visits makes the sockets of many probes in as few visits to their network
+// namespaces as there are namespaces: to go there and back costs more than a
+// socket.
+type visits struct {
+	entries []Entry
+	group   []int
 }
+
+// add tells of the next probe; what follows knows it by its number.
+func (v *visits) add(t *Target) { v.entries = append(v.entries, t.Entry) }
+
+// each calls open for each probe, in its namespace, or refused for those of a
+// namespace that could not be entered or left; some of these may be open.
+func (v *visits) each(open func(i int), refused func(i int, err error)) {
+	for i, entry := range v.entries {
+		switch entry {
+		case nil:
+			open(i)
+			continue
+		case visited{}:
+			continue
+		}
+		v.gather(i)
+		err := entry.Do(func() error {
+			for _, i := range v.group {
+				open(i)
+			}
+			return nil
+		})
+		if err != nil {
+			for _, i := range v.group {
+				refused(i, err)
+			}
+		}
+	}
+	clear(v.entries)
+	v.entries = v.entries[:0]
+}
+
+// gather finds the probes from i on that start in the same namespace.
+func (v *visits) gather(i int) {
+	entry := v.entries[i]
+	v.group = append(v.group[:0], i)
+	if !reflect.ValueOf(entry).Comparable() {
+		return
+	}
+	for j := i + 1; j < len(v.entries); j++ {
+		if v.entries[j] == entry {
+			v.group = append(v.group, j)
+			v.entries[j] = visited{}
+		}
+	}
+}
+
+// visited stands for an entry that was used already.
+type visited struct{ Entry }
 
 // bind binds a socket to the source address, if there is one.
 func (o origin) bind(fd int) error {

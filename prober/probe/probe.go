@@ -8,6 +8,7 @@ package probe
 
 import (
 	"context"
+	"crypto/x509"
 	"net/netip"
 	"time"
 )
@@ -22,6 +23,8 @@ const (
 	MeshICMP Kind = "MeshICMP"
 	TCP      Kind = "TCP"
 	HTTP     Kind = "HTTP"
+	TLS      Kind = "TLS"
+	GRPC     Kind = "GRPC"
 	DNS      Kind = "DNS"
 
 	TCPHalfOpen Kind = "TCPHalfOpen"
@@ -38,9 +41,11 @@ func Kinds() map[Kind]Method {
 		MeshICMP: {Probe: probeMeshICMP},
 		TCP:      {Probe: probeTCP, NewBatch: newTCPBatch},
 		HTTP:     {Probe: probeHTTP},
+		TLS:      {Probe: probeTLS},
+		GRPC:     {Probe: probeGRPC},
 		DNS:      {Probe: probeDNS},
 
-		TCPHalfOpen: {Probe: probeTCPHalfOpen},
+		TCPHalfOpen: {Probe: probeTCPHalfOpen, NewBatch: newHalfOpenBatch},
 		UDP:         {Probe: probeUDP},
 		ICMP:        {Probe: probeICMP},
 	}
@@ -104,6 +109,11 @@ type Target struct {
 	EchoUID string
 	// HTTP request; kind HTTP.
 	HTTP HTTPRequest
+	// GRPC question; kind GRPC.
+	GRPC GRPCQuestion
+	// TLS of the connection; nil for none, and for the kind TLS the zero value.
+	// Probes share it and change nothing.
+	TLS *TLSClient
 	// DNS question; kind DNS.
 	DNS DNSQuestion
 }
@@ -127,7 +137,24 @@ type HostName struct {
 	Port uint16
 }
 
-// HTTPRequest is a plain HTTP/1.1 request.
+// TLSClient says how the certificate of a server is verified.
+type TLSClient struct {
+	// ServerName that it must be for, a domain name or an address; empty means
+	// the host name, else the address dialled.
+	ServerName string
+	// Roots are the authorities to trust; nil means the system's.
+	Roots *x509.CertPool
+	// SkipVerify takes any certificate.
+	SkipVerify bool
+}
+
+// GRPCQuestion is a question by the standard gRPC health protocol.
+type GRPCQuestion struct {
+	// Service to ask about; empty for the server as a whole.
+	Service string
+}
+
+// HTTPRequest is an HTTP/1.1 request.
 type HTTPRequest struct {
 	// Method is GET or HEAD.
 	Method string
@@ -168,6 +195,9 @@ type Result struct {
 	// Evidence in one line of at most 256 printable bytes: what was seen,
 	// never what the target's application sent.
 	Evidence string
+	// NotAfter is when the server's certificate ends, or ended; zero where none
+	// came, or one that could be anybody's.
+	NotAfter time.Time
 	// Late is by how much the probe overslept its own deadline. The caller
 	// judges whether the probe was measured at all.
 	Late time.Duration
@@ -175,7 +205,7 @@ type Result struct {
 
 // Phase is one named part of an exchange.
 type Phase struct {
-	// Name of the phase: resolve, connect, exchange, first_byte.
+	// Name of the phase: resolve, connect, tls, exchange, first_byte.
 	Name string
 	// Duration of the phase.
 	Duration time.Duration

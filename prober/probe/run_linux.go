@@ -22,6 +22,8 @@ type run struct {
 	phases []Phase
 	// resolved is how long it took to find the address of a host name.
 	resolved time.Duration
+	// notAfter is when the server's certificate ends.
+	notAfter time.Time
 }
 
 // begin starts the clock of a probe.
@@ -55,6 +57,7 @@ func (r *run) end(d diagnosis) Result {
 		Phases:   r.phases,
 		Offender: d.offender,
 		Evidence: printable(d.evidence),
+		NotAfter: r.notAfter,
 		Late:     max(0, latency-r.target.Timeout),
 	}
 }

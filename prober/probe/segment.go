@@ -121,3 +121,23 @@ func (s syn) sent(packet []byte) bool {
 		binary.BigEndian.Uint16(packet[2:]) == s.target.Port() &&
 		binary.BigEndian.Uint32(packet[4:]) == s.seq
 }
+
+// destinationPort of a packet that a raw socket received, 0 where there is
+// none: of a segment, behind its IP header in IPv4.
+func destinationPort(packet []byte, v6 bool) uint16 {
+	if !v6 {
+		packet, _ = ipv4Payload(packet)
+	}
+	if len(packet) < tcpHeaderSize {
+		return 0
+	}
+	return binary.BigEndian.Uint16(packet[2:])
+}
+
+// sourcePort of a segment of which a part is quoted, 0 where there is none.
+func sourcePort(segment []byte) uint16 {
+	if len(segment) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint16(segment)
+}

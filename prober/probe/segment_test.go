@@ -5,16 +5,10 @@ package probe
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"net"
 	"net/netip"
 	"testing"
 
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
-
-	"github.com/netladder/netladder/test/netns"
 )
 
 // drawSYN draws a SYN of either IP family.
@@ -111,41 +105,4 @@ func FuzzAnswer(f *testing.F) {
 			isEchoReply(false, payload, [16]byte{})
 		}
 	})
-}
-
-// The filter keeps what the target says to others from filling the buffer.
-func TestFilter(t *testing.T) {
-	n := netns.New(t, "filter")
-	for _, c := range []struct{ network, addr string }{{"tcp4", "127.0.0.1:8000"}, {"tcp6", "[::1]:8000"}} {
-		var why error
-		n.Do(t, func() {
-			why = func() error {
-				l, err := net.Listen(c.network, c.addr)
-				if err != nil {
-					return err
-				}
-				defer func() { _ = l.Close() }()
-				h := newHalfOpen(t.Context(), begin(Target{Addr: netip.MustParseAddrPort(c.addr), Timeout: 1 << 40}))
-				defer h.close()
-				if f := h.open(); f != nil {
-					return fmt.Errorf("opening: %+v", f)
-				}
-				conn, err := net.Dial(c.network, c.addr)
-				if err != nil {
-					return err
-				}
-				_ = conn.Close()
-				if n, err := unix.Read(h.fd, make([]byte, 100)); !errors.Is(err, unix.EAGAIN) {
-					return fmt.Errorf("%d bytes of a foreign connection came, error %w", n, err)
-				}
-				if f := h.exchange(); f != nil || h.flags&flagSYN == 0 {
-					return fmt.Errorf("no answer came: %+v", f)
-				}
-				return nil
-			}()
-		})
-		if why != nil {
-			t.Errorf("%s: %v", c.network, why)
-		}
-	}
 }

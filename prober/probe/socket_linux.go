@@ -144,13 +144,28 @@ func (s *sock) arm() *fault {
 	return nil
 }
 
-// open makes the socket, binds it and says which call failed.
-func (s *sock) open() (op string, err error) {
-	domain, level, option := s.family()
+// create makes the socket in the namespace of this thread.
+func (s *sock) create() (op string, err error) {
+	domain, _, _ := s.family()
 	typ, proto := s.transport.socketType(s.v6)
-	if s.fd, op, err = s.from.socket(domain, typ, proto); err != nil {
-		return op, err
+	s.fd, err = unix.Socket(domain, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, proto)
+	return "socket", err
+}
+
+// open makes the socket, unless there is one, binds it and says which call
+// failed.
+func (s *sock) open() (op string, err error) {
+	if s.fd < 0 {
+		op = opEnter
+		err = s.from.do(func() (err error) {
+			op, err = s.create()
+			return err
+		})
+		if err != nil {
+			return op, err
+		}
 	}
+	_, level, option := s.family()
 	if err = unix.SetsockoptInt(s.fd, level, option, 1); err != nil {
 		return "setsockopt", err
 	}

@@ -15,8 +15,10 @@ import (
 // wake-up, which is more than the probe.
 type tcpBatch struct {
 	// Of the goroutine that calls Start.
-	begun []*flight
-	polls []unix.PollFd // of begun, in its order
+	visits visits
+	ready  []*flight // those of visits, in its order
+	begun  []*flight
+	polls  []unix.PollFd // of begun, in its order
 
 	waiting *flights
 
@@ -30,6 +32,8 @@ type flight struct {
 	sock   sock
 	done   func(Result)
 	phases [1]Phase
+	// refused is why there is no socket.
+	refused *fault
 }
 
 func newTCPBatch() (Batch, error) {
@@ -45,10 +49,16 @@ func newTCPBatch() (Batch, error) {
 // Start implements Batch.
 func (b *tcpBatch) Start(starts []Start) {
 	for i := range starts {
-		if f := b.launch(&starts[i]); f != nil {
-			b.begun = append(b.begun, f)
-			b.polls = append(b.polls, unix.PollFd{Fd: int32(f.sock.fd), Events: unix.POLLOUT})
+		b.prepare(&starts[i])
+	}
+	b.visits.each(func(i int) {
+		s := &b.ready[i].sock
+		if op, err := s.create(); err != nil {
+			b.ready[i].refused = s.localFault(op, err)
 		}
+	}, func(i int, err error) { b.ready[i].refused = b.ready[i].sock.localFault(opEnter, err) })
+	for _, f := range b.ready {
+		b.launch(f)
 		// An answer must not wait until the other probes have begun: that
 		// would count as latency.
 		b.look()
@@ -58,17 +68,18 @@ func (b *tcpBatch) Start(starts []Start) {
 			b.fail(f, f.sock.localFault("epoll_ctl", err))
 		}
 	}
+	clear(b.ready)
 	clear(b.begun)
-	b.begun, b.polls = b.begun[:0], b.polls[:0]
+	b.ready, b.begun, b.polls = b.ready[:0], b.begun[:0], b.polls[:0]
 }
 
-// launch begins a probe; nil means that it has already ended.
-func (b *tcpBatch) launch(s *Start) *flight {
+// prepare lines a probe up for what must be done in its namespace.
+func (b *tcpBatch) prepare(s *Start) {
 	if s.Target.Host.Name != "" {
 		// To look a name up takes time that the others must not wait for.
 		start := *s
 		go func() { start.Done(probeTCP(start.Ctx, start.Target)) }()
-		return nil
+		return
 	}
 	f := b.take()
 	f.done = s.Done
@@ -76,13 +87,25 @@ func (b *tcpBatch) launch(s *Start) *flight {
 	f.sock = newSock(s.Ctx, overTCP, s.Target.origin(), s.Target.Addr, s.Target.Timeout)
 	if res, ok := f.run.check(); !ok {
 		b.end(f, res)
-		return nil
+		return
 	}
-	if fault := f.sock.launch(); fault != nil {
+	b.ready = append(b.ready, f)
+	b.visits.add(&s.Target)
+}
+
+// launch begins a probe.
+func (b *tcpBatch) launch(f *flight) {
+	f.run.began = time.Now()
+	fault := f.refused
+	if fault == nil {
+		fault = f.sock.launch()
+	}
+	if fault != nil {
 		b.fail(f, fault)
-		return nil
+		return
 	}
-	return f
+	b.begun = append(b.begun, f)
+	b.polls = append(b.polls, unix.PollFd{Fd: int32(f.sock.fd), Events: unix.POLLOUT})
 }
 
 // look ends those begun probes that have settled.

@@ -21,6 +21,7 @@ const (
 	Reset               Verdict = "Reset"
 	WrongIdentity       Verdict = "WrongIdentity"
 	ProtocolError       Verdict = "ProtocolError"
+	TLSError            Verdict = "TLSError"
 	DNSNameError        Verdict = "DNSNameError"
 	DNSServerFailure    Verdict = "DNSServerFailure"
 	DNSTimeout          Verdict = "DNSTimeout"

@@ -58,6 +58,7 @@ func TestKindsAreTheAPIs(t *testing.T) {
 		probe.Kind(v1alpha1.ProbeMeshTCP), probe.Kind(v1alpha1.ProbeMeshUDP), probe.Kind(v1alpha1.ProbeMeshICMP),
 		probe.Kind(v1alpha1.ProbeTCP), probe.Kind(v1alpha1.ProbeHTTP), probe.Kind(v1alpha1.ProbeDNS),
 		probe.Kind(v1alpha1.ProbeTCPHalfOpen), probe.Kind(v1alpha1.ProbeUDP), probe.Kind(v1alpha1.ProbeICMP),
+		probe.Kind(v1alpha1.ProbeTLS), probe.Kind(v1alpha1.ProbeGRPC),
 	}
 	ours := slices.Sorted(maps.Keys(probe.Kinds()))
 	slices.Sort(api)

@@ -37,6 +37,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DNSTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GroupStatus"):
 		return &apiv1alpha1.GroupStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("GRPCLayer"):
+		return &apiv1alpha1.GRPCLayerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HostTarget"):
 		return &apiv1alpha1.HostTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPLayer"):
@@ -83,6 +85,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TCPLayer"):
 		return &apiv1alpha1.TCPLayerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TLSLayer"):
+		return &apiv1alpha1.TLSLayerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorstPair"):
 		return &apiv1alpha1.WorstPairApplyConfiguration{}
 

@@ -200,6 +200,15 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Expectation
   scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.GRPCLayer
+  map:
+    fields:
+    - name: service
+      type:
+        scalar: string
+    - name: tls
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.TLSLayer
 - name: com.github.netladder.netladder.api.v1alpha1.GroupStatus
   map:
     fields:
@@ -238,7 +247,16 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: /
+    - name: scheme
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.HTTPScheme
+      default: HTTP
+    - name: tls
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.TLSLayer
 - name: com.github.netladder.netladder.api.v1alpha1.HTTPMethod
+  scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.HTTPScheme
   scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Handshake
   scalar: string
@@ -361,6 +379,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: from
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.Source
+    - name: grpc
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.GRPCLayer
     - name: http
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.HTTPLayer
@@ -379,6 +400,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: tcp
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.TCPLayer
+    - name: tls
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.TLSLayer
     - name: to
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.Target
@@ -463,6 +487,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.netladder.netladder.api.v1alpha1.ProbeAssignmentSpec
   map:
     fields:
+    - name: caBundles
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: groups
       type:
         list:
@@ -517,6 +547,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.netladder.netladder.api.v1alpha1.ProbeGroup
   map:
     fields:
+    - name: caBundle
+      type:
+        scalar: numeric
     - name: dns
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.DNSTarget
@@ -529,6 +562,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: from
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.SourceKind
+    - name: grpc
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.GRPCLayer
     - name: hash
       type:
         scalar: string
@@ -574,6 +610,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: timeout
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: tls
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.TLSLayer
     - name: window
       type:
         scalar: numeric
@@ -651,6 +690,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: handshake
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.Handshake
+- name: com.github.netladder.netladder.api.v1alpha1.TLSLayer
+  map:
+    fields:
+    - name: caBundle
+      type:
+        scalar: string
+    - name: insecureSkipVerify
+      type:
+        scalar: boolean
+    - name: serverName
+      type:
+        scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Target
   map:
     fields:

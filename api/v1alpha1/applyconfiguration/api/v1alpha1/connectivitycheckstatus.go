@@ -16,7 +16,7 @@ import (
 type ConnectivityCheckStatusApplyConfiguration struct {
 	// observedGeneration is the generation of the spec this status is about.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions: Accepted, Ready and Fresh.
+	// conditions: Accepted, Ready and Fresh; Throttled while it applies.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// summary of the paths for a person who lists checks.
 	Summary *SummaryApplyConfiguration `json:"summary,omitempty"`

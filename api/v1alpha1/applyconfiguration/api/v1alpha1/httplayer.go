@@ -12,8 +12,10 @@ import (
 // HTTPLayerApplyConfiguration represents a declarative configuration of the HTTPLayer type for use
 // with apply.
 //
-// HTTPLayer is a plain HTTP/1.1 request. Redirects are not followed.
+// HTTPLayer is an HTTP/1.1 request. Redirects are not followed.
 type HTTPLayerApplyConfiguration struct {
+	// scheme of the request; HTTPS verifies the server's certificate.
+	Scheme *apiv1alpha1.HTTPScheme `json:"scheme,omitempty"`
 	// path of the request, with an optional query.
 	Path *string `json:"path,omitempty"`
 	// host is the Host header; absent means the address that is dialled.
@@ -23,12 +25,22 @@ type HTTPLayerApplyConfiguration struct {
 	// expectedStatuses: the status codes that are good. Absent means 200 to
 	// 399, as for the kubelet's probes.
 	ExpectedStatuses []int32 `json:"expectedStatuses,omitempty"`
+	// tls says how the certificate is verified, with scheme HTTPS.
+	TLS *TLSLayerApplyConfiguration `json:"tls,omitempty"`
 }
 
 // HTTPLayerApplyConfiguration constructs a declarative configuration of the HTTPLayer type for use with
 // apply.
 func HTTPLayer() *HTTPLayerApplyConfiguration {
 	return &HTTPLayerApplyConfiguration{}
+}
+
+// WithScheme sets the Scheme field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Scheme field is set to the value of the last call.
+func (b *HTTPLayerApplyConfiguration) WithScheme(value apiv1alpha1.HTTPScheme) *HTTPLayerApplyConfiguration {
+	b.Scheme = &value
+	return b
 }
 
 // WithPath sets the Path field in the declarative configuration to the given value
@@ -62,5 +74,13 @@ func (b *HTTPLayerApplyConfiguration) WithExpectedStatuses(values ...int32) *HTT
 	for i := range values {
 		b.ExpectedStatuses = append(b.ExpectedStatuses, values[i])
 	}
+	return b
+}
+
+// WithTLS sets the TLS field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TLS field is set to the value of the last call.
+func (b *HTTPLayerApplyConfiguration) WithTLS(value *TLSLayerApplyConfiguration) *HTTPLayerApplyConfiguration {
+	b.TLS = value
 	return b
 }

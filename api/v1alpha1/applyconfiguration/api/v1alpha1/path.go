@@ -27,6 +27,12 @@ type PathApplyConfiguration struct {
 	// http adds a request on top of the connection; the path works only if
 	// the response is as expected.
 	HTTP *HTTPLayerApplyConfiguration `json:"http,omitempty"`
+	// tls adds a TLS handshake on top of the connection, and nothing more; the
+	// path works only if the certificate is one to trust.
+	TLS *TLSLayerApplyConfiguration `json:"tls,omitempty"`
+	// grpc asks the server by the standard health protocol
+	// (grpc.health.v1.Health/Check); the path works only if it is SERVING.
+	GRPC *GRPCLayerApplyConfiguration `json:"grpc,omitempty"`
 	// tcp chooses how a connection to a pod is tried.
 	TCP *TCPLayerApplyConfiguration `json:"tcp,omitempty"`
 	// maxLatency: a good probe slower than this counts as Degraded. 1ms to
@@ -82,6 +88,22 @@ func (b *PathApplyConfiguration) WithExpect(value apiv1alpha1.Expectation) *Path
 // If called multiple times, the HTTP field is set to the value of the last call.
 func (b *PathApplyConfiguration) WithHTTP(value *HTTPLayerApplyConfiguration) *PathApplyConfiguration {
 	b.HTTP = value
+	return b
+}
+
+// WithTLS sets the TLS field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TLS field is set to the value of the last call.
+func (b *PathApplyConfiguration) WithTLS(value *TLSLayerApplyConfiguration) *PathApplyConfiguration {
+	b.TLS = value
+	return b
+}
+
+// WithGRPC sets the GRPC field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the GRPC field is set to the value of the last call.
+func (b *PathApplyConfiguration) WithGRPC(value *GRPCLayerApplyConfiguration) *PathApplyConfiguration {
+	b.GRPC = value
 	return b
 }
 

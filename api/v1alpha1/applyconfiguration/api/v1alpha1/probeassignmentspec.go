@@ -25,6 +25,9 @@ type ProbeAssignmentSpecApplyConfiguration struct {
 	Pods []AssignedPodApplyConfiguration `json:"pods,omitempty"`
 	// groups: what to probe, one or more for each path of each check.
 	Groups []ProbeGroupApplyConfiguration `json:"groups,omitempty"`
+	// caBundles: the certificate authorities of paths, in PEM. Paths of one
+	// application mostly share them.
+	CABundles []string `json:"caBundles,omitempty"`
 	// heartbeat: how often the prober reports when nothing changes.
 	Heartbeat *v1.Duration `json:"heartbeat,omitempty"`
 }
@@ -83,6 +86,16 @@ func (b *ProbeAssignmentSpecApplyConfiguration) WithGroups(values ...*ProbeGroup
 			panic("nil value passed to WithGroups")
 		}
 		b.Groups = append(b.Groups, *values[i])
+	}
+	return b
+}
+
+// WithCABundles adds the given value to the CABundles field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the CABundles field.
+func (b *ProbeAssignmentSpecApplyConfiguration) WithCABundles(values ...string) *ProbeAssignmentSpecApplyConfiguration {
+	for i := range values {
+		b.CABundles = append(b.CABundles, values[i])
 	}
 	return b
 }

@@ -59,10 +59,17 @@ type ProbeGroupApplyConfiguration struct {
 	Port *int32 `json:"port,omitempty"`
 	// http: parameters of the kind HTTP.
 	HTTP *HTTPLayerApplyConfiguration `json:"http,omitempty"`
+	// tls: parameters of the kind TLS.
+	TLS *TLSLayerApplyConfiguration `json:"tls,omitempty"`
+	// grpc: parameters of the kind GRPC.
+	GRPC *GRPCLayerApplyConfiguration `json:"grpc,omitempty"`
+	// caBundle: the row of spec.caBundles that stands for the caBundle of http,
+	// tls or grpc.
+	CABundle *int32 `json:"caBundle,omitempty"`
 	// dns: parameters of the kind DNS.
 	DNS *DNSTargetApplyConfiguration `json:"dns,omitempty"`
-	// host: a target by name, for the kinds TCP, UDP, HTTP and HostControl. The
-	// name is resolved by the source's resolv.conf in each round.
+	// host: a target by name, for the kinds TCP, UDP, HTTP, TLS, GRPC and HostControl.
+	// The name is resolved by the source's resolv.conf in each round.
 	Host *HostTargetApplyConfiguration `json:"host,omitempty"`
 }
 
@@ -201,6 +208,30 @@ func (b *ProbeGroupApplyConfiguration) WithPort(value int32) *ProbeGroupApplyCon
 // If called multiple times, the HTTP field is set to the value of the last call.
 func (b *ProbeGroupApplyConfiguration) WithHTTP(value *HTTPLayerApplyConfiguration) *ProbeGroupApplyConfiguration {
 	b.HTTP = value
+	return b
+}
+
+// WithTLS sets the TLS field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TLS field is set to the value of the last call.
+func (b *ProbeGroupApplyConfiguration) WithTLS(value *TLSLayerApplyConfiguration) *ProbeGroupApplyConfiguration {
+	b.TLS = value
+	return b
+}
+
+// WithGRPC sets the GRPC field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the GRPC field is set to the value of the last call.
+func (b *ProbeGroupApplyConfiguration) WithGRPC(value *GRPCLayerApplyConfiguration) *ProbeGroupApplyConfiguration {
+	b.GRPC = value
+	return b
+}
+
+// WithCABundle sets the CABundle field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CABundle field is set to the value of the last call.
+func (b *ProbeGroupApplyConfiguration) WithCABundle(value int32) *ProbeGroupApplyConfiguration {
+	b.CABundle = &value
 	return b
 }
 
