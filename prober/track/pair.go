@@ -120,7 +120,7 @@ type telling struct {
 // see takes in one more round; afresh forgets those before.
 func (t *telling) see(o Observation, afresh bool) {
 	switch {
-	case afresh, o.Verdict == t.verdict, strength(o.Verdict) > strength(t.verdict), t.unseen+1 >= verdictMemory:
+	case afresh, o.Verdict == t.verdict, strength(o.Verdict) > strength(t.verdict), t.unseen+1 >= memoryOf(t.verdict, o.Verdict):
 		*t = telling{verdict: o.Verdict, evidence: o.Evidence}
 	default:
 		t.unseen++
@@ -242,6 +242,15 @@ func strength(v v1alpha1.Verdict) int {
 	default:
 		return 3
 	}
+}
+
+// memoryOf is for how many bad rounds a stronger verdict outlives a weaker one.
+// One round alone may be chance; two in a row are another fault.
+func memoryOf(stronger, weaker v1alpha1.Verdict) int {
+	if sameFault(stronger, weaker) {
+		return verdictMemory
+	}
+	return 2
 }
 
 // sameFault: a hop that rejects and one that drops are the same to a reader,
