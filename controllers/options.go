@@ -159,7 +159,7 @@ func (o *Options) Validate() error {
 		value float64
 	}{{"Target", o.Budgets.Target}, {"Namespace", o.Budgets.Namespace}, {"Node", o.Budgets.Node}} {
 		if !(b.value >= 0 && b.value <= plan.MaxBudget) {
-			problems = append(problems, fmt.Errorf("Budgets.%s %v: must be from 0, which means the default, to %d probes per second", b.field, b.value, plan.MaxBudget))
+			problems = append(problems, fmt.Errorf("the Budgets.%s %v: must be from 0, which means the default, to %d probes per second", b.field, b.value, plan.MaxBudget))
 		}
 	}
 	return errors.Join(problems...)

@@ -5,6 +5,7 @@ package prober
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"reflect"
 	"time"
@@ -37,6 +38,10 @@ type agent struct {
 	probes     map[probe.Kind]probe.Method
 	log        logr.Logger
 	clock      clock.PassiveClock
+
+	// publicRoots are the certificate authorities trusted where a check names
+	// none.
+	publicRoots func() *x509.CertPool
 
 	can      abilities
 	spaces   namespaces // nil where none can be entered
@@ -142,8 +147,10 @@ func (a *agent) group(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGrou
 	if pg.MaxLatency != nil {
 		g.MaxLatency = pg.MaxLatency.Duration
 	}
-	template := a.target(pg, g.Timeout)
-	for _, p := range spec.Pairs(pg) {
+	template := a.target(spec, pg, g.Timeout)
+	pairs := spec.Pairs(pg)
+	path.certify(g.Content, pg.Kind, pairs)
+	for _, p := range pairs {
 		target := template
 		target.Addr, target.EchoUID, target.Source = p.Addr, p.EchoUID, p.SourceIP
 		if o := a.origin(pg, &p); o != nil {
@@ -228,7 +235,7 @@ func (a *agent) origin(pg *v1alpha1.ProbeGroup, p *v1alpha1.Pair) *origin {
 	if a.spaces == nil || pg.From == v1alpha1.SourceProber && !proves {
 		return nil
 	}
-	o := &origin{spaces: a.spaces, deny: pg.Expect == v1alpha1.ExpectDeny, layer7: pg.Kind == v1alpha1.ProbeHTTP}
+	o := &origin{spaces: a.spaces, deny: pg.Expect == v1alpha1.ExpectDeny, layer7: isLayer7(pg.Kind)}
 	if proves {
 		switch {
 		case p.Target != nil:
@@ -244,15 +251,14 @@ func (a *agent) origin(pg *v1alpha1.ProbeGroup, p *v1alpha1.Pair) *origin {
 		return o
 	}
 	o.uid = p.Source.UID
-	switch pg.Kind {
-	case v1alpha1.ProbeTCP, v1alpha1.ProbeTCPHalfOpen, v1alpha1.ProbeHTTP:
+	if pg.Kind == v1alpha1.ProbeTCP || pg.Kind == v1alpha1.ProbeTCPHalfOpen || isLayer7(pg.Kind) {
 		o.canary = a.canaries.of(canaryKey{o.uid, p.SourceIP.Is4()})
 	}
 	return o
 }
 
 // target is what all probes of a group have in common.
-func (a *agent) target(pg *v1alpha1.ProbeGroup, timeout time.Duration) probe.Target {
+func (a *agent) target(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGroup, timeout time.Duration) probe.Target {
 	t := probe.Target{
 		Timeout: timeout,
 		// What must be silent is proven to answer others.
@@ -261,14 +267,7 @@ func (a *agent) target(pg *v1alpha1.ProbeGroup, timeout time.Duration) probe.Tar
 	if h := pg.Host; h != nil && h.Port > 0 && h.Port <= 65535 {
 		t.Host = probe.HostName{Name: h.Hostname, Port: uint16(h.Port)}
 	}
-	if pg.Kind == v1alpha1.ProbeHTTP {
-		t.HTTP = probe.HTTPRequest{Method: string(v1alpha1.HTTPGet), Path: "/"}
-		if h := pg.HTTP; h != nil {
-			t.HTTP.Method = or(string(h.Method), t.HTTP.Method)
-			t.HTTP.Path = or(h.Path, t.HTTP.Path)
-			t.HTTP.Host, t.HTTP.ExpectedStatuses = h.Host, h.ExpectedStatuses
-		}
-	}
+	a.setLayer(&t, spec, pg)
 	if d := pg.DNS; d != nil {
 		t.DNS = probe.DNSQuestion{
 			Name: d.Name, Type: or(string(d.Type), string(v1alpha1.DNSTypeA)),

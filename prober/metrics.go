@@ -27,8 +27,8 @@ const (
 	maxPhases = 12
 )
 
-// metrics are all that the prober exports: at most 200 series, and 8 for each
-// path in its assignment.
+// metrics are all that the prober exports: at most 200 series, and for each
+// path in its assignment 8, or 9 if it uses TLS.
 type metrics struct {
 	registry *prometheus.Registry
 	// held returns how many network namespaces are open; set before it serves.
@@ -37,6 +37,7 @@ type metrics struct {
 	probes       *prometheus.CounterVec
 	phases       *prometheus.HistogramVec
 	pathDuration *prometheus.HistogramVec
+	notAfter     *prometheus.GaugeVec
 	reportErrors prometheus.Counter
 	lastReport   prometheus.Gauge
 	lag          prometheus.Histogram
@@ -82,6 +83,10 @@ func newMetrics() *metrics {
 			NativeHistogramMaxBucketNumber:  64,
 			NativeHistogramMinResetDuration: time.Hour,
 		}, path),
+		notAfter: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "netladder_tls_certificate_not_after_timestamp_seconds",
+			Help: "When the first of the certificates that the targets of a path showed ends.",
+		}, path),
 		reportErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "netladder_prober_report_errors_total", Help: "Reports that could not be written to the API server.",
 		}),
@@ -113,7 +118,7 @@ func newMetrics() *metrics {
 		Name: "netladder_prober_held_namespaces", Help: "Network namespaces that the prober keeps open.",
 	}, func() float64 { return float64(m.held()) })
 	m.registry.MustRegister(
-		m.probes, m.phases, m.pathDuration, m.reportErrors, m.lastReport, m.lag, m.unmeasured, m.skipped, m.pairs,
+		m.probes, m.phases, m.pathDuration, m.notAfter, m.reportErrors, m.lastReport, m.lag, m.unmeasured, m.skipped, m.pairs,
 		held, m.level, m.proofs,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()),
@@ -215,6 +220,8 @@ type pathMetrics struct {
 	mu      sync.Mutex
 	removed bool
 	counts  verdictCounts
+
+	certificates certificates
 }
 
 func (p *pathMetrics) count(v v1alpha1.Verdict) {
@@ -237,6 +244,7 @@ func (p *pathMetrics) remove() {
 		m.probes.DeleteLabelValues(k.namespace, k.check, k.path, string(c.verdict))
 	}
 	m.pathDuration.DeleteLabelValues(k.namespace, k.check, k.path)
+	m.notAfter.DeleteLabelValues(k.namespace, k.check, k.path)
 }
 
 // verdictCounts are the series of the first few verdicts that came, and one

@@ -44,8 +44,8 @@ func series(t *testing.T, m *metrics) []string {
 	return lines
 }
 
-// Whatever is probed and seen, there are at most 200 series, and 8 for each
-// path.
+// Whatever is probed and seen, there are at most 200 series, and for each path
+// 8 and one of its certificates.
 func TestSeriesAreBounded(t *testing.T) {
 	m := newMetrics()
 	m.setLevel(v1alpha1.LevelFull)
@@ -60,17 +60,20 @@ func TestSeriesAreBounded(t *testing.T) {
 			for _, v := range append(v1alpha1.Verdicts(), "FromTheFuture") {
 				o := &schedule.Outcome{Result: probe.Result{Verdict: probe.Verdict(v), Latency: time.Duration(i+1) * time.Millisecond}}
 				o.Timed = v == v1alpha1.VerdictConnected
-				for _, phase := range []string{"resolve", "connect", "exchange", "first_byte", "surprise"} {
+				o.NotAfter = time.Unix(1, 0)
+				for _, phase := range []string{"resolve", "connect", "tls", "exchange", "first_byte", "surprise"} {
 					o.Phases = append(o.Phases, probe.Phase{Name: phase, Duration: time.Millisecond})
 				}
 				m.record(m.path(key), kind, o)
+				m.path(key).certify("a", v1alpha1.ProbeTLS, []v1alpha1.Pair{{Key: "b"}})
+				m.path(key).saw("b", o.NotAfter)
 				m.record(nil, kind, o)
 			}
 		}
 	}
 	all := series(t, m)
 	perPath := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return !strings.Contains(s, "check_namespace=") })
-	if len(perPath) != 8*paths {
+	if len(perPath) != 9*paths {
 		t.Errorf("%d series for %d paths", len(perPath), paths)
 	}
 	rest := len(all) - len(perPath)
@@ -83,6 +86,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	// still runs.
 	late := m.path(pathKey{"ns", "check", "3"})
 	m.keep(nil)
+	late.saw("b", time.Unix(2, 0))
 	m.record(late, probe.TCP, &schedule.Outcome{Result: probe.Result{Verdict: probe.Dropped}})
 	for _, s := range series(t, m) {
 		if strings.Contains(s, "check_namespace=") {
@@ -96,6 +100,8 @@ func TestNamesAndLabels(t *testing.T) {
 	m.record(m.path(pathKey{"ns", "check", "path"}), probe.TCP, &schedule.Outcome{
 		Result: probe.Result{Verdict: probe.Connected, Phases: []probe.Phase{{Name: "connect"}}}, Timed: true,
 	})
+	m.path(pathKey{"ns", "check", "path"}).certify("a", v1alpha1.ProbeTLS, []v1alpha1.Pair{{Key: "b"}})
+	m.path(pathKey{"ns", "check", "path"}).saw("b", time.Unix(1, 0))
 	m.record(nil, "Wire", &schedule.Outcome{Result: probe.Result{Verdict: probe.Connected}})
 	m.setLevel("")
 	families, err := m.registry.Gather()
@@ -126,6 +132,8 @@ func TestNamesAndLabels(t *testing.T) {
 		"netladder_prober_held_namespaces":               "",
 		"netladder_prober_level_info":                    "level",
 		"netladder_prober_proofs_total":                  "verdict",
+
+		"netladder_tls_certificate_not_after_timestamp_seconds": "check,check_namespace,path",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)

@@ -10,6 +10,7 @@ package prober
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -86,7 +87,8 @@ func newAgent(o Options, writer report.Writer) *agent {
 	m := newMetrics()
 	a := &agent{
 		podUID: o.PodUID, resolvConf: o.ResolvConf, probes: o.Probes, log: o.Log, clock: clock.RealClock{}, metrics: m,
-		batches: map[probe.Kind]probe.Batch{}, sourced: map[probe.Kind]*sourcedBatch{},
+		publicRoots: sync.OnceValue(publicRoots),
+		batches:     map[probe.Kind]probe.Batch{}, sourced: map[probe.Kind]*sourcedBatch{},
 		can: abilitiesOf(v1alpha1.LevelRestricted, 0), canaries: newCanaries(clock.RealClock{}),
 		scheduler: schedule.New(schedule.Options{Seed: o.NodeName, Observer: m}),
 	}

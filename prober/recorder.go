@@ -18,6 +18,7 @@ import (
 type recorder struct {
 	metrics *metrics
 	path    *pathMetrics // nil for a proof
+	key     string       // of the pair
 	kind    probe.Kind
 	pair    *track.Pair
 	log     logr.Logger // of denials; discards where the path is not to be denied
@@ -25,7 +26,7 @@ type recorder struct {
 }
 
 func (a *agent) recorder(pg *v1alpha1.ProbeGroup, path *pathMetrics, pair *track.Pair, target string) *recorder {
-	r := &recorder{metrics: a.metrics, path: path, kind: probe.Kind(pg.Kind), pair: pair}
+	r := &recorder{metrics: a.metrics, path: path, key: target, kind: probe.Kind(pg.Kind), pair: pair}
 	if pg.Expect == v1alpha1.ExpectDeny && a.log.V(1).Enabled() {
 		r.log = a.log.V(1).WithValues("group", pg.Key, "target", target)
 	}
@@ -36,6 +37,9 @@ func (a *agent) recorder(pg *v1alpha1.ProbeGroup, path *pathMetrics, pair *track
 func (r *recorder) Record(o *schedule.Outcome) bool {
 	verdict := v1alpha1.Verdict(o.Verdict)
 	r.metrics.record(r.path, r.kind, o)
+	if r.path != nil && !o.NotAfter.IsZero() {
+		r.path.saw(r.key, o.NotAfter)
+	}
 	every := r.pair.Observe(track.Observation{
 		Verdict: verdict, Latency: o.Latency, Timed: o.Timed, Reason: o.Reason, Evidence: o.Evidence,
 	}, o.At)
