@@ -575,7 +575,6 @@ type TLSLayer struct {
 
 	// caBundle: the certificate authorities to trust instead of the public ones,
 	// as certificates in PEM. Whoever may read the check may read them.
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=8192
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('-----BEGIN CERTIFICATE-----')",message="caBundle must be certificates in PEM and begin with -----BEGIN CERTIFICATE-----"
 	// +optional

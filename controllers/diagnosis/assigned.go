@@ -57,7 +57,7 @@ func (c *claim) count() int {
 			}
 		}
 		return n
-	case g.Host == nil && (g.Kind == v1alpha1.ProbeTCP || g.Kind == v1alpha1.ProbeHTTP):
+	case g.Host == nil && (g.Kind == v1alpha1.ProbeTCP || g.Kind == v1alpha1.ProbeHTTP || g.Kind == v1alpha1.ProbeTLS || g.Kind == v1alpha1.ProbeGRPC):
 		return len(g.Members)
 	}
 	return len(c.all())

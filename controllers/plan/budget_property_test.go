@@ -53,7 +53,7 @@ func gets(plan []Assignment) map[string]float64 {
 		spec := &plan[i].Spec
 		for j := range spec.Groups {
 			g := &spec.Groups[j]
-			if g.Port != 0 || g.Window == 0 {
+			if g.Port != 0 || g.Window == 0 || g.Kind == v1alpha1.ProbeListener && spec.Targets[g.Members[0]].Protocol != v1alpha1.ProtocolUDP {
 				continue
 			}
 			each := perRound(spec, g) / float64(g.Window) / g.Interval.Seconds()
@@ -80,6 +80,7 @@ func TestTargetsAreWithinTheirBudget(t *testing.T) {
 			app := func(name string) string { return fmt.Sprint("app-", rapid.IntRange(0, 2).Draw(t, name)) }
 			expect := rapid.SampledFrom([]v1alpha1.Expectation{"Allow", "Deny"}).Draw(t, "expect")
 			c := in.addPath("shop", fmt.Sprint("check-", i), fromPods(app("from")), toPods(app("to"), 8080), expect)
+			c.Spec.Paths[0].To.Pods.Protocol = rapid.SampledFrom([]v1alpha1.Protocol{"TCP", "UDP"}).Draw(t, "protocol")
 			every(c, rapid.SampledFrom([]time.Duration{time.Second, 3 * time.Second, 10 * time.Second}).Draw(t, "interval"))
 		}
 		if budget == 0 {

@@ -144,6 +144,8 @@ func serviceAccount(key types.NamespacedName, p *ServicePort) (account, int64) {
 func proofRate(g *Group, d *demand) rate {
 	interval := g.probe.group.Interval.Duration.Seconds()
 	switch {
+	case g.Kind == v1alpha1.ProbeListener && d.protocol != v1alpha1.ProtocolUDP:
+		return 0 // half a handshake from its own node: the application sees nothing
 	case g.Kind == v1alpha1.ProbeHostControl && g.spread == nil:
 		return rateOf(float64(g.sources.len()) / interval)
 	case g.Kind == v1alpha1.ProbeHostControl:

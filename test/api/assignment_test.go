@@ -50,6 +50,7 @@ func tableCases() []testCase {
 		itemsAtMost("spec.nodes", 1024, func(int) any { return map[string]any{"name": "a", "echoIPs": []any{}, "echoUID": "b"} }),
 		itemsAtMost("spec.targets", 2048, func(int) any { return map[string]any{"ip": "10.0.0.1", "port": 80} }),
 		itemsAtMost("spec.groups", 2048, group),
+		itemsAtMost("spec.caBundles", 256, func(int) any { return "a" }), atMost("spec.caBundles[0]", 8192),
 		[]testCase{
 			accept("spec empty", "spec", map[string]any{}), accept("spec absent", "spec", nil),
 			required(node + ".name"), required(node + ".echoIPs"), required(node + ".echoUID"), required(target + ".ip"),
@@ -72,6 +73,7 @@ func groupCases() []testCase {
 		storedDurationCases(g+".interval"), storedDurationCases(g+".timeout"), storedDurationCases(g+".maxLatency"),
 		atMost(g+".key", 512), atMost(g+".hash", 64), atMost(g+".kind", 32),
 		between(g+".window", 0, 256), between(g+".perRound", 0, 256), between(g+".members[0]", 0, 2047), between(g+".port", 1, 65535),
+		between("spec.groups[1].caBundle", 0, 255),
 		atMost(g+".from", 32), between("spec.groups[3].sources[0]", 0, 511), oneOf("spec.groups[3].expect", "Allow", "Deny"),
 		itemsAtMost(g+".sources", 64, func(i int) any { return i }),
 		between(g+".failureThreshold", 1, 100), between(g+".successThreshold", 1, 100),
@@ -91,9 +93,10 @@ func groupCases() []testCase {
 // groupParameterCases repeats the cases of the types that ConnectivityCheck
 // and ProbeAssignment share, at their place in the latter.
 func groupParameterCases() []testCase {
-	moves := strings.NewReplacer("spec.paths[1].http", "spec.groups[1].http", "spec.paths[2].to.dns", "spec.groups[2].dns")
+	moves := strings.NewReplacer("spec.paths[1].http", "spec.groups[1].http", "spec.paths[2].to.dns", "spec.groups[2].dns",
+		tlsField, "spec.groups[4].tls", grpcField, "spec.groups[5].grpc")
 	out := hostCases("spec.groups[3].host")
-	for _, c := range concat(httpCases(), dnsCases()) {
+	for _, c := range concat(httpCases(), dnsCases(), tlsFieldCases(tlsField), grpcCases()) {
 		path := moves.Replace(c.path)
 		if path == c.path || c.wantError == httpTargetMessage {
 			continue

@@ -44,7 +44,7 @@ successThreshold: 1
 severity: Warning
 paths:
 - {name: mesh, expect: Allow, from: {probers: {}}, to: {mesh: {scope: Any, protocols: [TCP]}}, sampling: {targetsPerSource: 3, sourcesPerNode: 2}}
-- {name: service, expect: Allow, from: {probers: {}}, to: {service: {name: a, port: 80}}, http: {path: /, method: GET}}
+- {name: service, expect: Allow, from: {probers: {}}, to: {service: {name: a, port: 80}}, http: {scheme: HTTP, path: /, method: GET}}
 - {name: dns, expect: Allow, from: {probers: {}}, to: {dns: {name: a, type: A, transport: UDP}}}
 - {name: api, expect: Allow, from: {probers: {}}, to: {apiServer: {}}}
 `

@@ -35,7 +35,19 @@ const (
 	meshSourceMessage       = "to.mesh needs from.probers, because it is about the pod network of the nodes: set from.probers, or aim at to.pods"
 	dnsSourceMessage        = "to.dns needs from.probers or from.pods, which have the resolv.conf of a pod: set one of them"
 	tcpTargetMessage        = "tcp needs to.pods, or to.service with via Endpoints, and protocol TCP, the only targets with a choice of handshake: remove tcp"
-	tcpLayerMessage         = "http needs a full handshake: remove tcp"
+	tcpLayerMessage         = "http, tls and grpc need a full handshake: remove tcp"
+	tlsTargetMessage        = "tls needs to.service, to.pods or to.host: remove tls, or aim this path at one of them"
+	tlsDenyMessage          = "tls cannot be combined with expect Deny, which is about the connection itself: remove tls"
+	tlsProtocolMessage      = "tls needs protocol TCP: remove tls, or set protocol to TCP"
+	grpcTargetMessage       = "grpc needs to.service, to.pods or to.host: remove grpc, or aim this path at one of them"
+	grpcDenyMessage         = "grpc cannot be combined with expect Deny, which is about the connection itself: remove grpc"
+	grpcProtocolMessage     = "grpc needs protocol TCP: remove grpc, or set protocol to TCP"
+	oneLayerMessage         = "set at most one of http, tls and grpc; a second layer is a second path. For HTTP over TLS set http.scheme to HTTPS"
+	httpTLSMessage          = "http.tls needs scheme HTTPS: set http.scheme to HTTPS, or remove http.tls"
+	skipVerifyMessage       = "caBundle has no effect with insecureSkipVerify, which trusts every certificate: remove one of them"
+	serverNameMessage       = "serverName must be a domain name or an IP address that the certificate is for, without a port, for example shop.example.com"
+	caBundleMessage         = "caBundle must be certificates in PEM and begin with -----BEGIN CERTIFICATE-----"
+	grpcServiceMessage      = "grpc.service must hold no spaces or control characters, for example shop.v1.Inventory"
 	podsPortMessage         = "pods.port must be a port number from 1 to 65535, for example 5432 without quotes, or the name of a container port, for example postgres"
 	nodesPortMessage        = "protocol needs a port: set port, or remove protocol to ping the nodes by ICMP"
 	hostMessage             = "set exactly one of host.ip and host.hostname"
@@ -65,7 +77,7 @@ func TestConnectivityCheck(t *testing.T) {
 	}
 	s.run(t, concat(
 		durationCases(), specCases(), nameCases(), unionCases(), httpCases(), serviceCases(), dnsCases(), meshCases(),
-		podsCases(), nodesCases(), hostCases(hostField), layerCases(),
+		podsCases(), nodesCases(), hostCases(hostField), layerCases(), tlsCases(), grpcCases(),
 	))
 	t.Run("coverage", func(t *testing.T) {
 		s.seen.complete(t, crd(t, "connectivitychecks").Spec.Versions[0].Schema.OpenAPIV3Schema, "spec")

@@ -19,7 +19,8 @@ type kindOfTarget struct {
 	to   map[string]any
 	// from are the sources that may aim at it.
 	from []string
-	// deny, http and tcp say whether it takes expect Deny and these layers.
+	// deny, http and tcp say whether it takes expect Deny and these layers; tls
+	// and grpc go where http goes.
 	deny, http, tcp bool
 	// udp is true where it would take http but for its protocol.
 	udp bool
@@ -68,7 +69,8 @@ func (k kindOfTarget) refusals(from, expect, layer string) []string {
 			out = append(out, "spec.paths[0]."+field+": "+message)
 		}
 	}
-	http, tcp := layer == "http" || layer == "both", layer == "tcp" || layer == "both"
+	names := strings.Split(layer, "+")
+	tcp, upper := slices.Contains(names, "tcp"), 0
 	_, mesh := k.to["mesh"]
 	_, pods := k.to["pods"]
 	allowed := slices.Contains(k.from, from)
@@ -76,10 +78,23 @@ func (k kindOfTarget) refusals(from, expect, layer string) []string {
 	say(expect == "Deny" && k.deny && from == "nodes" && !pods, "from", denySourceMessage)
 	say(!allowed && mesh, "from", meshSourceMessage)
 	say(!allowed && !mesh, "from", dnsSourceMessage)
-	say(http && expect == "Deny", "http", httpDenyMessage)
-	say(http && k.udp, "http", httpProtocolMessage)
-	say(http && !k.http && !k.udp, "http", httpTargetMessage)
-	say(http && tcp, "tcp", tcpLayerMessage)
+	for name, messages := range map[string][3]string{
+		"http": {httpDenyMessage, httpProtocolMessage, httpTargetMessage},
+		"tls":  {tlsDenyMessage, tlsProtocolMessage, tlsTargetMessage},
+		"grpc": {grpcDenyMessage, grpcProtocolMessage, grpcTargetMessage},
+	} {
+		if !slices.Contains(names, name) {
+			continue
+		}
+		upper++
+		say(expect == "Deny", name, messages[0])
+		say(k.udp, name, messages[1])
+		say(!k.http && !k.udp, name, messages[2])
+	}
+	if upper > 1 {
+		out = append(out, "spec.paths[0]: "+oneLayerMessage)
+	}
+	say(upper > 0 && tcp, "tcp", tcpLayerMessage)
 	say(tcp && !k.tcp, "tcp", tcpTargetMessage)
 	slices.Sort(out)
 	return out
@@ -92,7 +107,9 @@ func TestWhatGoesTogether(t *testing.T) {
 	c := newClient(t)
 	layers := map[string]map[string]any{
 		"": empty(), "http": {"http": empty()}, "tcp": {"tcp": map[string]any{"handshake": "Full"}},
-		"both": {"http": empty(), "tcp": map[string]any{"handshake": "HalfOpen"}},
+		"http+tcp": {"http": empty(), "tcp": map[string]any{"handshake": "HalfOpen"}},
+		"tls":      {"tls": empty()}, "grpc": {"grpc": empty()}, "http+tls+grpc": {"http": empty(), "tls": empty(), "grpc": empty()},
+		"tls+tcp": {"tls": empty(), "tcp": map[string]any{"handshake": "Full"}}, "grpc+tcp": {"grpc": empty(), "tcp": map[string]any{"handshake": "Full"}},
 	}
 	accepted, refused := 0, 0
 	for _, target := range kindsOfTargets() {

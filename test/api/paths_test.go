@@ -65,10 +65,16 @@ func httpCases() []testCase {
 	for i := range 17 {
 		many = append(many, 200+i)
 	}
-	return concat(out, oneOf("spec.paths[1].http.method", "GET", "HEAD"), atMost(host, 253),
+	return concat(out, oneOf("spec.paths[1].http.method", "GET", "HEAD"), oneOf("spec.paths[1].http.scheme", "HTTPS")[:1],
+		tlsFieldCases("spec.paths[1].http.tls"), atMost(host, 253),
 		between("spec.paths[1].http.expectedStatuses[0]", 100, 599),
 		[]testCase{
 			accept("http without fields", "spec.paths[1].http", empty()),
+			accept("http by plain HTTP", "spec.paths[1].http", map[string]any{"scheme": "HTTP"}),
+			accept("https by default", "spec.paths[1].http.tls", nil),
+			elsewhere("http.tls without https", "spec.paths[1].http.scheme", "HTTP", "spec.paths[1].http.tls", httpTLSMessage),
+			elsewhere("http.tls without a scheme", "spec.paths[1].http.scheme", nil, "spec.paths[1].http.tls", httpTLSMessage),
+			refuse("a scheme of neither", "spec.paths[1].http.scheme", "QUIC", `supported values: "HTTP", "HTTPS"`),
 			accept("http.path with a query", path, "/a%20b?c=d&e#f"),
 			accept("http.path longest", path, "/"+strings.Repeat("a", 1023)),
 			refuse("http.path too long", path, "/"+strings.Repeat("a", 1024), "may not be more than 1024 bytes"),
