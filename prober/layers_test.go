@@ -162,3 +162,21 @@ func TestCertificatesOfAPath(t *testing.T) {
 	saw(pairs["10.0.0.2"], 7000)
 	want("a probe of it ends late", "none")
 }
+
+// What takes every connection in a pod is looked for where a probe connects;
+// what a target itself answered is no doing of a sidecar's.
+func TestOriginsOfLayers(t *testing.T) {
+	a := newAgent(Options{NodeName: "node0", PodUID: "uid", Log: logr.Discard()}, nil)
+	t.Cleanup(a.release)
+	a.spaces = &spaces{}
+	source := &v1alpha1.AssignedPod{UID: "a"}
+	for kind, want := range map[v1alpha1.ProbeKind]struct{ canary, layer7 bool }{
+		v1alpha1.ProbeTCP: {true, false}, v1alpha1.ProbeTCPHalfOpen: {true, false}, v1alpha1.ProbeUDP: {false, false},
+		v1alpha1.ProbeHTTP: {true, true}, v1alpha1.ProbeTLS: {true, true}, v1alpha1.ProbeGRPC: {true, true},
+	} {
+		o := a.origin(&v1alpha1.ProbeGroup{Kind: kind, From: v1alpha1.SourcePods}, &v1alpha1.Pair{Source: source})
+		if (o.canary != nil) != want.canary || o.layer7 != want.layer7 {
+			t.Errorf("%s: %+v", kind, o)
+		}
+	}
+}

@@ -162,6 +162,11 @@ func TestGRPCStrangers(t *testing.T) {
 				_ = f.WritePing(false, [8]byte{})
 			}
 		}), want: probe.ProtocolError, evidence: "too long"},
+		{name: "data of nobody without end", serve: hangs(wire(settings, func(f *http2.Framer) {
+			for range 40 {
+				_ = f.WriteData(3, false, make([]byte, 16<<10))
+			}
+		})), want: probe.ProtocolError, evidence: "too long"},
 		{name: "garbage in a header", serve: frames(settings, func(f *http2.Framer) {
 			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, BlockFragment: []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}})
 		}), want: probe.ProtocolError, evidence: "malformed"},

@@ -221,3 +221,58 @@ func TestTLSFromEntry(t *testing.T) {
 		}
 	}
 }
+
+// A name is what the certificate of its host must be for, and no layer goes
+// where a name must not lead.
+func TestTLSByName(t *testing.T) {
+	l := newLab(t)
+	runDNS(t, l.Router, netns.RouterV4.String(), false, nameServer)
+	ca := newAuthority(t, nil, "ca")
+	config := &tls.Config{Certificates: []tls.Certificate{issue(t, ca, func(c *x509.Certificate) { c.DNSNames = []string{"four.test"} })}}
+	runTCP(t, l.Target, at(netns.TargetV4, 8000).Addr.String(), byTLS(config, answerSecured))
+	pod := enter(t, l.Source)
+	pod.resolvConf = []byte("nameserver " + netns.RouterV4.String() + "\n")
+	for name, want := range map[string]struct {
+		verdict  probe.Verdict
+		evidence string
+	}{
+		"four.test.":    {verdict: probe.Connected},
+		"several.test.": {probe.TLSError, "the certificate is not for the name several.test"},
+		"loop.test.":    {probe.LocalError, "not permitted"},
+	} {
+		for _, kind := range []probe.Kind{probe.TLS, probe.HTTP, probe.GRPC} {
+			if kind == probe.GRPC && want.verdict == probe.Connected {
+				continue // there is no such server here
+			}
+			target := probe.Target{Entry: pod, Host: probe.HostName{Name: name, Port: 8000}, TLS: &probe.TLSClient{Roots: ca.roots()}}
+			if res := probeIn(t, l.Source, kind, target); res.Verdict != want.verdict || !strings.Contains(res.Evidence, want.evidence) {
+				t.Errorf("%s of %s: %+v", kind, name, res)
+			}
+		}
+	}
+}
+
+// Clients leave the port of https out of the Host header, and no other.
+func TestHTTPSHostHeader(t *testing.T) {
+	l := newLab(t)
+	config := &tls.Config{Certificates: []tls.Certificate{issue(t, nil, nil)}}
+	hosts := make(chan string, 1)
+	for _, port := range []uint16{80, 443} {
+		runTCP(t, l.Target, at(netns.TargetV4, port).Addr.String(), byTLS(config, func(conn *tls.Conn) {
+			if req, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+				hosts <- req.Host
+				_, _ = conn.Write([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
+			}
+		}))
+	}
+	for port, want := range map[uint16]string{80: "10.77.2.2:80", 443: "10.77.2.2"} {
+		target := probe.Target{Host: probe.HostName{Name: "10.77.2.2", Port: port}, TLS: &probe.TLSClient{SkipVerify: true}}
+		if res := probeIn(t, l.Source, probe.HTTP, target); res.Verdict != probe.Connected {
+			t.Errorf("port %d: %+v", port, res)
+			continue
+		}
+		if got := <-hosts; got != want {
+			t.Errorf("port %d: host %q, want %q", port, got, want)
+		}
+	}
+}
