@@ -8,6 +8,7 @@ package schedule
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -179,7 +180,26 @@ func (s *Scheduler) beat() time.Duration {
 			s.batches[batch] = starts[:0]
 		}
 	}
+	s.yield()
 	return max(next.Sub(s.clock.Now()), 0)
+}
+
+// yield lets everybody else run who can, and notes how long that took: a probe
+// whose answer has come waits as long. The heart's own timer does not tell,
+// because whom a timer wakes is let in before those who wait.
+func (s *Scheduler) yield() {
+	before := s.clock.Now()
+	runtime.Gosched()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inFlight == 0 {
+		return
+	}
+	now := s.clock.Now()
+	s.lags.add(now, now.Sub(before))
+	if s.wake.Before(now) {
+		s.wake = now // what passed until here is noted
+	}
 }
 
 // startDue starts what is due, or leaves it in batches, and returns when to
