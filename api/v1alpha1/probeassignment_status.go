@@ -1,0 +1,115 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ProbeAssignmentStatus is what the node's prober reports. The controller
+// treats all of it as hostile input.
+type ProbeAssignmentStatus struct {
+	// podUID of the prober that wrote this status.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	PodUID string `json:"podUID,omitempty"`
+
+	// heartbeat: the prober's clock when it wrote this status. Only that it
+	// changes matters, not its value.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	Heartbeat *metav1.Time `json:"heartbeat,omitempty"`
+
+	// groups: the counts of each group.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2048
+	Groups []GroupStatus `json:"groups,omitempty"`
+
+	// notPassing: pairs that are Failing, Degraded or Unknown, in this order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	NotPassing []PairStatus `json:"notPassing,omitempty"`
+
+	// cut: how many more pairs do not pass than notPassing can hold.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000000
+	Cut int32 `json:"cut,omitempty"`
+}
+
+// GroupStatus counts the pairs of a group.
+type GroupStatus struct {
+	// key of the group.
+	// +kubebuilder:validation:MaxLength=512
+	Key string `json:"key"`
+
+	// hash of the group these counts are about.
+	// +kubebuilder:validation:MaxLength=64
+	Hash string `json:"hash"`
+
+	// pairs by state; they add up to the pairs of the group.
+	Pairs PairCounts `json:"pairs"`
+
+	// p50Microseconds: median of the recent good probes; 0 without any.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600000000
+	P50Microseconds int64 `json:"p50Microseconds,omitempty"`
+
+	// p99Microseconds: 99th percentile of the recent good probes.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600000000
+	P99Microseconds int64 `json:"p99Microseconds,omitempty"`
+}
+
+// PairStatus is one pair that does not pass.
+type PairStatus struct {
+	// group: the key of its group.
+	// +kubebuilder:validation:MaxLength=512
+	Group string `json:"group"`
+
+	// target identifies the pair within its group: node name and IP family
+	// ("node3/IPv4") for a mesh kind, the name for DNS, name and port for a
+	// hostname, the address for ICMP, and address and port for any other kind
+	// ("10.1.2.3:53", "10.1.2.3:53/UDP"). Where the source is a pod, its UID and
+	// '>' stand before it.
+	// +kubebuilder:validation:MaxLength=320
+	Target string `json:"target"`
+
+	// state: Failing, Degraded or Unknown.
+	State State `json:"state"`
+
+	// streak: how many bad rounds in a row.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Streak int32 `json:"streak,omitempty"`
+
+	// verdict: the most telling one of the recent bad probes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Verdict Verdict `json:"verdict,omitempty"`
+
+	// reason why the state is Unknown.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// evidence: what was seen on the wire.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Evidence string `json:"evidence,omitempty"`
+
+	// since: when the pair came into this state, by the prober's clock.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$`
+	Since *metav1.Time `json:"since,omitempty"`
+}
