@@ -42,6 +42,18 @@ func meshCluster(t *testing.T) (*cluster, []string) {
 	return h, nodes
 }
 
+// readyMesh is a meshCluster whose controller runs, whose probers reported and
+// whose check is Ready.
+func readyMesh(t *testing.T) (*cluster, []string) {
+	t.Helper()
+	h, nodes := meshCluster(t)
+	h.start()
+	h.assigned(nodes, 1)
+	h.reportAll(nodes)
+	h.readyIs("mesh", metav1.ConditionTrue, "")
+	return h, nodes
+}
+
 func TestCheckBecomesReadyAndFails(t *testing.T) {
 	h, nodes := meshCluster(t)
 	h.start()
@@ -108,11 +120,7 @@ func TestCheckBecomesReadyAndFails(t *testing.T) {
 }
 
 func TestSilenceIsNoted(t *testing.T) {
-	h, nodes := meshCluster(t)
-	h.start()
-	h.assigned(nodes, 1)
-	h.reportAll(nodes)
-	h.readyIs("mesh", metav1.ConditionTrue, "")
+	h, nodes := readyMesh(t)
 	// No report any more: nothing but time makes the controller look again.
 	h.eventually("Fresh to be False", func() error {
 		h.clock.Step(time.Second)
@@ -145,11 +153,7 @@ func TestServiceMissingThenThere(t *testing.T) {
 }
 
 func TestRestartRepeatsNothing(t *testing.T) {
-	h, nodes := meshCluster(t)
-	h.start()
-	h.assigned(nodes, 1)
-	h.reportAll(nodes)
-	h.readyIs("mesh", metav1.ConditionTrue, "")
+	h, nodes := readyMesh(t)
 	h.clock.Step(2 * time.Minute)
 	h.reportAll(nodes)
 	h.report(nodes[1], "cross")
@@ -205,11 +209,7 @@ func (h *cluster) eventCount(check string) int {
 }
 
 func TestNothingChangedNothingWritten(t *testing.T) {
-	h, nodes := meshCluster(t)
-	h.start()
-	h.assigned(nodes, 1)
-	h.reportAll(nodes)
-	h.readyIs("mesh", metav1.ConditionTrue, "")
+	h, nodes := readyMesh(t)
 	h.pass(15 * time.Second)
 	before := h.versions(nodes)
 

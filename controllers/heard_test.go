@@ -21,11 +21,7 @@ import (
 // TestNotReadyProberIsHeard: a prober's pod is not Ready while it cannot
 // report. What it then tells is told, before its pod is Ready again.
 func TestNotReadyProberIsHeard(t *testing.T) {
-	h, nodes := meshCluster(t)
-	h.start()
-	h.assigned(nodes, 1)
-	h.reportAll(nodes)
-	h.readyIs("mesh", metav1.ConditionTrue, "")
+	h, nodes := readyMesh(t)
 	h.clock.Step(2 * time.Minute)
 	h.reportAll(nodes)
 	var pod corev1.Pod
