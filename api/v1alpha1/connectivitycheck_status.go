@@ -12,7 +12,8 @@ import (
 type State string
 
 const (
-	// StatePending: assigned, and not attempted yet.
+	// StatePending: assigned, and not attempted yet; a path: not all of its pairs
+	// since it is as it is now.
 	StatePending State = "Pending"
 	// StatePassing: it works as declared.
 	StatePassing State = "Passing"
@@ -78,7 +79,8 @@ type PathStatus struct {
 	// +optional
 	Accepted bool `json:"accepted"`
 
-	// state of the path: Failing if any pair is, else Degraded if any pair
+	// state of the path: Failing if any pair is, else Pending while the path is
+	// new and not all of its pairs were attempted, else Degraded if any pair
 	// is, else Unknown if no pair passes, else Passing.
 	// +required
 	State State `json:"state"`

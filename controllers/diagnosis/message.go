@@ -178,6 +178,8 @@ func (t *tally) unknownMessage() string {
 
 func (t *tally) pendingMessage() string {
 	switch {
+	case !t.deny && t.counts.Passing+t.counts.Degraded > 0:
+		return "not all pairs have a result yet" // how many, the counts say
 	case t.unassigned > 0:
 		return fmt.Sprintf("not yet assigned to %s", plural(t.unassigned, "1 node", "%d nodes"))
 	case t.waiting > 0:

@@ -14,6 +14,10 @@ import (
 // report on a changed set of pairs before the path loses its state.
 const settleTime = 30 * time.Second
 
+// firstWithin is within what time a prober attempts a new pair whose interval
+// is longer than that.
+const firstWithin = 15 * time.Second
+
 // bad is one pair that does not pass, as it is judged.
 type bad struct {
 	// source and target as they are shown, and the nodes that they are on.
@@ -81,6 +85,7 @@ func (j *judge) unassigned(t *tally, g *plan.Group, src *source) {
 	// How many pairs there will be is not known before they are assigned.
 	t.counts.Pending++
 	t.unassigned++
+	t.untried = true
 }
 
 // unattempted counts pairs about which nothing was ever reported.
@@ -91,6 +96,7 @@ func (t *tally) unattempted(src *source, n int) {
 		return
 	}
 	t.counts.Pending += int32(n)
+	t.untried = t.untried || n > 0
 }
 
 // entry judges one pair that a report lists.
@@ -258,6 +264,7 @@ func (j *judge) rest(t *tally, c *claim, n int) {
 		j.good(t, c, c.said.Pairs.Passing)
 		t.counts.Pending += c.said.Pairs.Pending
 		t.settling = t.settling || !settled && c.said.Pairs.Pending > 0
+		t.untried = t.untried || c.n > 0 && int(c.said.Pairs.Pending) == c.n
 	case settled:
 		t.counts.Pending += int32(n)
 	default:

@@ -34,6 +34,7 @@ func (j *judge) path(spec *v1alpha1.Path) *tally {
 	own := spec.To.Pods != nil && spec.To.Pods.NamespaceSelector == nil
 	t.foreign = !own && j.in.Check.Namespace != j.in.Settings.Namespace
 	t.pace = j.paceOf(r)
+	t.fresh = t.previous == nil || !known(t.previous.State) || j.in.Previous.ObservedGeneration != j.in.Check.Generation
 	f := j.find(t, r)
 	t.status.Accepted = r != nil && r.Accepted
 	t.status.State, t.status.Reason, t.status.Message = f.state, f.reason, printable(f.message, maxMessage)
@@ -71,7 +72,27 @@ func (j *judge) find(t *tally, r *plan.ResolvedPath) finding {
 			j.group(t, g, j.source(name))
 		}
 	}
+	if j.unfinished(t) {
+		return finding{v1alpha1.StatePending, v1alpha1.ReasonPending, t.pendingMessage()}
+	}
 	return j.keep(t, t.find(sources))
+}
+
+// unfinished is true if a path would be said to work before all of its pairs
+// were attempted. Once it was known it does not wait for the pairs that come
+// with a rotation or with new pods. Nor does a new one for ever: where pods come
+// and go all the time, some pair is always new.
+func (j *judge) unfinished(t *tally) bool {
+	c, p := &t.counts, t.previous
+	if !t.fresh || t.deny || c.Failing > 0 || c.Passing+c.Degraded == 0 || c.Pending == 0 {
+		return false
+	}
+	if t.untried || p == nil || p.State != v1alpha1.StatePending || p.LastTransitionTime.IsZero() {
+		return true
+	}
+	until := p.LastTransitionTime.Add(min(j.in.Check.Spec.Interval.Duration, firstWithin) + settleTime)
+	j.wakeAt(until)
+	return j.in.Now.Before(until)
 }
 
 // find says what the counted pairs make of the path. A Deny is proven only if
@@ -107,7 +128,7 @@ func (j *judge) keep(t *tally, f finding) finding {
 	if t.deny && f.state == v1alpha1.StateUnknown {
 		return f
 	}
-	if !known(p.State) || j.in.Previous.ObservedGeneration != j.in.Check.Generation {
+	if t.fresh {
 		return f
 	}
 	return finding{p.State, p.Reason, p.Message}

@@ -74,6 +74,91 @@ func TestChangedPairsAllNew(t *testing.T) {
 	}
 }
 
+// TestNewPath: a path of which nothing is known yet passes once all of its pairs
+// were attempted; one that is known does not wait for those that join it.
+func TestNewPath(t *testing.T) {
+	const pending, passing = v1alpha1.StatePending, v1alpha1.StatePassing
+	untried := func(s *sim, pairs ...string) {
+		for _, p := range pairs {
+			s.set(p, pending, "")
+		}
+		s.heartbeat()
+	}
+	was := func(s *sim, state v1alpha1.State, ago time.Duration) {
+		s.check.Status = v1alpha1.ConnectivityCheckStatus{ObservedGeneration: 1, Paths: []v1alpha1.PathStatus{
+			{Name: "mesh", Accepted: true, State: state, LastTransitionTime: metav1.NewTime(t0.Add(-ago))},
+		}}
+	}
+	for name, tc := range map[string]struct {
+		do   func(s *sim)
+		want v1alpha1.State
+	}{
+		"all attempted":   {func(*sim) {}, passing},
+		"one not":         {func(s *sim) { untried(s, "node1>node2") }, pending},
+		"a source not":    {func(s *sim) { untried(s, "node1>node2", "node1>node3") }, pending},
+		"one is not told": {func(s *sim) { s.nodes["node1"].report.Assignment.Status = v1alpha1.ProbeAssignmentStatus{} }, pending},
+		"one is not assigned": {func(s *sim) {
+			s.nodes["node1"].report.Assignment.Spec.Groups = nil
+		}, pending},
+		"one is slow": {func(s *sim) {
+			s.set("node2>node3", v1alpha1.StateDegraded, v1alpha1.VerdictConnected)
+			untried(s, "node1>node2")
+		}, pending},
+		"one fails": {func(s *sim) {
+			untried(s, "node1>node2")
+			s.fail("node2>node3")
+		}, v1alpha1.StateFailing},
+		"still pending": {func(s *sim) {
+			was(s, pending, 39*time.Second)
+			untried(s, "node1>node2")
+		}, pending},
+		"some pair is new all the time": {func(s *sim) {
+			was(s, pending, 40*time.Second)
+			untried(s, "node1>node2")
+		}, passing},
+		"a source is late": {func(s *sim) {
+			was(s, pending, time.Hour)
+			untried(s, "node1>node2", "node1>node3")
+		}, pending},
+		"a source is silent": {func(s *sim) {
+			was(s, pending, time.Hour)
+			s.nodes["node1"].report.Assignment.Status = v1alpha1.ProbeAssignmentStatus{}
+			s.nodes["node1"].report.SeenAt = t0.Add(-time.Hour)
+		}, passing},
+		"known, and one joins": {func(s *sim) {
+			was(s, passing, time.Hour)
+			untried(s, "node1>node2")
+		}, passing},
+		"known, and a source joins": {func(s *sim) {
+			was(s, passing, time.Hour)
+			untried(s, "node1>node2", "node1>node3")
+		}, passing},
+		"known of another spec": {func(s *sim) {
+			was(s, passing, time.Hour)
+			untried(s, "node1>node2")
+			s.check.Generation = 2
+		}, pending},
+		"unknown before": {func(s *sim) {
+			was(s, v1alpha1.StateUnknown, time.Hour)
+			untried(s, "node1>node2")
+		}, pending},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim("node1", "node2", "node3")
+			s.check.Spec.Interval.Duration = 10 * time.Second
+			tc.do(s)
+			found := diagnosis.Summarize(s.input())
+			p, ready := found.Paths[0], found.Conditions[1]
+			if p.State != tc.want {
+				t.Errorf("got %s %+v, want %s", p.State, p.Pairs, tc.want)
+			}
+			if p.State == pending && (ready.Status == metav1.ConditionTrue || p.Reason != v1alpha1.ReasonPending || p.Message == "") {
+				t.Errorf("%+v, Ready %+v", p, ready)
+			}
+		})
+	}
+}
+
 // TestWithoutPairs: what needs no results.
 func TestWithoutPairs(t *testing.T) {
 	prev := func(state v1alpha1.State, reason string, ago time.Duration) v1alpha1.PathStatus {

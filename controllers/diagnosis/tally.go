@@ -43,12 +43,15 @@ type tally struct {
 	settling bool
 	// unassigned counts sources whose assignment lacks the path.
 	unassigned int
-	reasons    map[string]*because
-	worst      []worst
-	failing    involved
-	leftOut    []string
-	latencies  []sample
-	p99        int64
+	// untried is true if there is a source none of whose pairs was attempted;
+	// fresh if nothing was known of the path as it is now.
+	untried, fresh bool
+	reasons        map[string]*because
+	worst          []worst
+	failing        involved
+	leftOut        []string
+	latencies      []sample
+	p99            int64
 }
 
 // because is how many pairs are Unknown for one reason.

@@ -20,7 +20,8 @@ type PathStatusApplyConfiguration struct {
 	// accepted is false when the path cannot be probed as it is written; the
 	// reason and the message say why.
 	Accepted *bool `json:"accepted,omitempty"`
-	// state of the path: Failing if any pair is, else Degraded if any pair
+	// state of the path: Failing if any pair is, else Pending while the path is
+	// new and not all of its pairs were attempted, else Degraded if any pair
 	// is, else Unknown if no pair passes, else Passing.
 	State *apiv1alpha1.State `json:"state,omitempty"`
 	// reason for the state, one of the documented reasons.
