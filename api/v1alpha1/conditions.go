@@ -134,6 +134,30 @@ const (
 	ReasonNotProvable = "NotProvable"
 )
 
+// Reasons of a path's diagnosis on the rung Policy.
+const (
+	// ReasonPolicyDenies: a path that must work does not, and the declared
+	// NetworkPolicies deny it.
+	ReasonPolicyDenies = "PolicyDenies"
+	// ReasonNoPolicyIsolates: a path that must be blocked is open, and no
+	// NetworkPolicy selects the pod at either end for this direction.
+	ReasonNoPolicyIsolates = "NoPolicyIsolates"
+	// ReasonPolicyAdmits: a path that must be blocked is open, because a rule of
+	// a NetworkPolicy admits it.
+	ReasonPolicyAdmits = "PolicyAdmits"
+	// ReasonPolicyNotEnforced: a path that must be blocked is open although the
+	// declared NetworkPolicies deny it, and did so for some time.
+	ReasonPolicyNotEnforced = "PolicyNotEnforced"
+	// ReasonPolicyProgrammingSlow: what is seen is not what the declared
+	// NetworkPolicies say, and one of them, a pod or a namespace that decides
+	// changed a moment ago: the network plugin may be yet to follow.
+	ReasonPolicyProgrammingSlow = "PolicyProgrammingSlow"
+)
+
 // LabelDiscloseTo on a namespace names the namespace whose checks may see what
 // Netladder learns of this one's pods and policies.
 const LabelDiscloseTo = "netladder.io/disclose-to"
+
+// AnnotationSilence on a NetworkPolicy, or on a namespace, lists the codes of
+// findings that are not to be reported about it, separated by commas.
+const AnnotationSilence = "netladder.io/silence"

@@ -65,6 +65,11 @@ type Summary struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	Broken string `json:"broken,omitempty"`
+
+	// rung of the network on which the first of the paths that fail and have a
+	// diagnosis is broken.
+	// +optional
+	Rung Rung `json:"rung,omitempty"`
 }
 
 // PathStatus is what was observed of one path.
@@ -119,6 +124,10 @@ type PathStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	WorstPairs []WorstPair `json:"worstPairs,omitempty"`
+
+	// diagnosis: why the path fails, where that is known.
+	// +optional
+	Diagnosis *PathDiagnosis `json:"diagnosis,omitempty"`
 }
 
 // PairCounts counts pairs by state.

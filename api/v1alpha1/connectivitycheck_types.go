@@ -196,6 +196,7 @@ type Sampling struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Passing",type=string,JSONPath=`.status.summary.passing`,description="paths that pass, of all"
 // +kubebuilder:printcolumn:name="Broken",type=string,JSONPath=`.status.summary.broken`,description="the paths that fail"
+// +kubebuilder:printcolumn:name="Rung",type=string,JSONPath=`.status.summary.rung`,description="where the first of them is broken, as far as known"
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -9,7 +9,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/policy"
 )
 
 // Trim cuts an object down to what the controller reads, in place. It is the
@@ -22,7 +26,7 @@ func Trim(in any) (any, error) {
 		return in, nil //nolint:nilerr // tombstones have no metadata and pass
 	}
 	object.SetManagedFields(nil)
-	object.SetAnnotations(nil)
+	object.SetAnnotations(keepKeys(object.GetAnnotations(), keptAnnotations(in)))
 	switch o := in.(type) {
 	case *corev1.Node:
 		trimNode(o)
@@ -35,6 +39,9 @@ func Trim(in any) (any, error) {
 		trimService(o)
 	case *discoveryv1.EndpointSlice:
 		trimEndpointSlice(o)
+	case *networkingv1.NetworkPolicy:
+		o.Labels = keepKeys(o.Labels, policy.ManagedLabels())
+		o.OwnerReferences, o.Finalizers = nil, nil
 	case *appsv1.DaemonSet:
 		// Only the generation is watched, for repairs apply the whole template, and
 		// whether pods are missing.
@@ -44,6 +51,31 @@ func Trim(in any) (any, error) {
 		}
 	}
 	return in, nil
+}
+
+// keptAnnotations are the keys of those that are read of an object.
+func keptAnnotations(in any) []string {
+	switch in.(type) {
+	case *networkingv1.NetworkPolicy:
+		return append(policy.ManagedAnnotations(), v1alpha1.AnnotationSilence)
+	case *corev1.Namespace:
+		return []string{v1alpha1.AnnotationSilence}
+	}
+	return nil
+}
+
+// keepKeys are the entries of a map with these keys; nil without any.
+func keepKeys(in map[string]string, keys []string) map[string]string {
+	var out map[string]string
+	for _, key := range keys {
+		if value, ok := in[key]; ok {
+			if out == nil {
+				out = make(map[string]string, len(keys))
+			}
+			out[key] = value
+		}
+	}
+	return out
 }
 
 func trimNode(n *corev1.Node) {

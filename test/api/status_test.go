@@ -45,12 +45,17 @@ func statusSuite(t *testing.T, file string, typed func() client.Object) suite {
 func TestConnectivityCheckStatus(t *testing.T) {
 	s := statusSuite(t, "check.yaml", func() client.Object { return &v1alpha1.ConnectivityCheck{} })
 	const path, pair = "status.paths[0]", "status.paths[0].worstPairs[0]"
+	const diagnosis, policy = "status.paths[0].diagnosis", "status.paths[0].diagnosis.policies[0]"
 	s.run(t, concat(
 		timeCases(path+".lastTransitionTime"), timeCases(pair+".since"), conditionCases(),
 		storedDurationCases(path+".coverage.fullAfter"), storedDurationCases(path+".latency.p50"), storedDurationCases(path+".latency.p99"),
 		atLeastZero("status.observedGeneration"), atLeastZero(path+".coverage.assignedPairs"), atLeastZero(path+".coverage.possiblePairs"),
 		countCases(path+".pairs"),
 		atMost("status.summary.passing", 16), atMost("status.summary.broken", 64),
+		oneOf("status.summary.rung", "Policy"), oneOf(diagnosis+".rung", "Policy"), oneOf(policy+".direction", "Ingress", "Egress"),
+		atMost(diagnosis+".reason", 64), atMost(diagnosis+".message", 1024),
+		atMost(policy+".namespace", 63), atMost(policy+".name", 253), atMost(policy+".managedBy", 256),
+		itemsAtMost(diagnosis+".policies", 8, func(int) any { return map[string]any{"namespace": "a", "name": "b", "direction": "Ingress"} }),
 		atMost(path+".name", 63), atMost(path+".reason", 64), atMost(path+".message", 1024),
 		atMost(pair+".source", 320), atMost(pair+".sourceNode", 253), atMost(pair+".target", 320), atMost(pair+".targetNode", 253), atMost(pair+".verdict", 32), atMost(pair+".reason", 64), atMost(pair+".evidence", 256),
 		oneOf(path+".state", states...), oneOf(pair+".state", states...),
@@ -60,6 +65,8 @@ func TestConnectivityCheckStatus(t *testing.T) {
 			required(path + ".name"), required(path + ".state"),
 			required(path + ".coverage.assignedPairs"), required(path + ".coverage.possiblePairs"),
 			required(path + ".latency.p50"), required(path + ".latency.p99"),
+			required(diagnosis + ".rung"), required(diagnosis + ".reason"), refuse("no reason", diagnosis+".reason", "", "should be at least 1 chars long"), accept("a short reason", diagnosis+".reason", "A"),
+			required(policy + ".namespace"), required(policy + ".direction"),
 			required(pair + ".source"), required(pair + ".target"), required(pair + ".state"),
 			accept("status empty", "status", map[string]any{}),
 			refuse("status a list", "status", []any{}, "must be of type object"),

@@ -33,6 +33,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ConnectivityCheckStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Coverage"):
 		return &apiv1alpha1.CoverageApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DecidingPolicy"):
+		return &apiv1alpha1.DecidingPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DNSTarget"):
 		return &apiv1alpha1.DNSTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GroupStatus"):
@@ -57,6 +59,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PairStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Path"):
 		return &apiv1alpha1.PathApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PathDiagnosis"):
+		return &apiv1alpha1.PathDiagnosisApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PathStatus"):
 		return &apiv1alpha1.PathStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodsSource"):

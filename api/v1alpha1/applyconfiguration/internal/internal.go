@@ -198,6 +198,21 @@ var schemaYAML = typed.YAMLObject(`types:
       default: A
 - name: com.github.netladder.netladder.api.v1alpha1.DNSTransport
   scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.DecidingPolicy
+  map:
+    fields:
+    - name: direction
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.PolicyDirection
+    - name: managedBy
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Expectation
   scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.GRPCLayer
@@ -406,6 +421,24 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: to
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.Target
+- name: com.github.netladder.netladder.api.v1alpha1.PathDiagnosis
+  map:
+    fields:
+    - name: message
+      type:
+        scalar: string
+    - name: policies
+      type:
+        list:
+          elementType:
+            namedType: com.github.netladder.netladder.api.v1alpha1.DecidingPolicy
+          elementRelationship: atomic
+    - name: reason
+      type:
+        scalar: string
+    - name: rung
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Rung
 - name: com.github.netladder.netladder.api.v1alpha1.PathStatus
   map:
     fields:
@@ -415,6 +448,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: coverage
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.Coverage
+    - name: diagnosis
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.PathDiagnosis
     - name: lastTransitionTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -466,6 +502,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: protocol
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.Protocol
+- name: com.github.netladder.netladder.api.v1alpha1.PolicyDirection
+  scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.ProbeAssignment
   map:
     fields:
@@ -626,6 +664,8 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
 - name: com.github.netladder.netladder.api.v1alpha1.Protocol
   scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.Rung
+  scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Sampling
   map:
     fields:
@@ -684,6 +724,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: passing
       type:
         scalar: string
+    - name: rung
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Rung
 - name: com.github.netladder.netladder.api.v1alpha1.TCPLayer
   map:
     fields:

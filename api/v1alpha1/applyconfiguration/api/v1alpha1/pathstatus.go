@@ -38,6 +38,8 @@ type PathStatusApplyConfiguration struct {
 	Latency *LatencyApplyConfiguration `json:"latency,omitempty"`
 	// worstPairs: up to 10 pairs that do not pass, the worst first.
 	WorstPairs []WorstPairApplyConfiguration `json:"worstPairs,omitempty"`
+	// diagnosis: why the path fails, where that is known.
+	Diagnosis *PathDiagnosisApplyConfiguration `json:"diagnosis,omitempty"`
 }
 
 // PathStatusApplyConfiguration constructs a declarative configuration of the PathStatus type for use with
@@ -128,5 +130,13 @@ func (b *PathStatusApplyConfiguration) WithWorstPairs(values ...*WorstPairApplyC
 		}
 		b.WorstPairs = append(b.WorstPairs, *values[i])
 	}
+	return b
+}
+
+// WithDiagnosis sets the Diagnosis field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Diagnosis field is set to the value of the last call.
+func (b *PathStatusApplyConfiguration) WithDiagnosis(value *PathDiagnosisApplyConfiguration) *PathStatusApplyConfiguration {
+	b.Diagnosis = value
 	return b
 }

@@ -5,6 +5,10 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/netladder/netladder/api/v1alpha1"
+)
+
 // SummaryApplyConfiguration represents a declarative configuration of the Summary type for use
 // with apply.
 //
@@ -15,6 +19,9 @@ type SummaryApplyConfiguration struct {
 	// broken: the names of the paths that fail, separated by commas, cut at
 	// 64 characters.
 	Broken *string `json:"broken,omitempty"`
+	// rung of the network on which the first of the paths that fail and have a
+	// diagnosis is broken.
+	Rung *apiv1alpha1.Rung `json:"rung,omitempty"`
 }
 
 // SummaryApplyConfiguration constructs a declarative configuration of the Summary type for use with
@@ -36,5 +43,13 @@ func (b *SummaryApplyConfiguration) WithPassing(value string) *SummaryApplyConfi
 // If called multiple times, the Broken field is set to the value of the last call.
 func (b *SummaryApplyConfiguration) WithBroken(value string) *SummaryApplyConfiguration {
 	b.Broken = &value
+	return b
+}
+
+// WithRung sets the Rung field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Rung field is set to the value of the last call.
+func (b *SummaryApplyConfiguration) WithRung(value apiv1alpha1.Rung) *SummaryApplyConfiguration {
+	b.Rung = &value
 	return b
 }
