@@ -4,7 +4,14 @@
 package policy
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/controllers/plan"
@@ -14,51 +21,300 @@ import (
 // evaluation costs what the pair's own policies cost. It keeps the pointers
 // that it is given and never changes what they point to. Reading it from
 // several goroutines at once is safe while nobody writes.
-type Index struct{}
+type Index struct {
+	pods   map[types.UID]*member
+	spaces map[string]*space
+}
+
+// space is what the index knows of a namespace: some of it may be there before
+// the namespace is, or after.
+type space struct {
+	namespace *plan.Namespace
+	// members by name and UID, policies by name.
+	members  []*member
+	policies []*compiled
+}
+
+// member is a pod and the policies that isolate it.
+type member struct {
+	pod             *plan.Pod
+	ingress, egress isolation
+}
+
+// isolation of a pod in one direction, by name of the policy. It is replaced,
+// never changed: readers keep names.
+type isolation struct {
+	policies []*compiled
+	names    []types.NamespacedName
+}
 
 // NewIndex returns an empty index.
-func NewIndex() *Index { return &Index{} }
+func NewIndex() *Index {
+	return &Index{pods: map[types.UID]*member{}, spaces: map[string]*space{}}
+}
+
+func (x *Index) space(namespace string) *space {
+	s := x.spaces[namespace]
+	if s == nil {
+		s = &space{}
+		x.spaces[namespace] = s
+	}
+	return s
+}
+
+// forget a namespace of which nothing is left.
+func (x *Index) forget(namespace string) {
+	if s := x.spaces[namespace]; s != nil && s.namespace == nil && len(s.members) == 0 && len(s.policies) == 0 {
+		delete(x.spaces, namespace)
+	}
+}
 
 // SetPod adds a pod or replaces the one with its UID.
-func (x *Index) SetPod(*plan.Pod) {}
+func (x *Index) SetPod(p *plan.Pod) {
+	if p == nil {
+		return
+	}
+	m := x.pods[p.UID]
+	if m != nil && m.pod.Key == p.Key {
+		same := maps.Equal(m.pod.Labels, p.Labels)
+		m.pod = p
+		if !same {
+			m.isolate(x.spaces[p.Key.Namespace].policies)
+		}
+		return
+	}
+	x.DeletePod(p.UID)
+	m = &member{pod: p}
+	s := x.space(p.Key.Namespace)
+	at, _ := slices.BinarySearchFunc(s.members, m, compareMembers)
+	s.members = slices.Insert(s.members, at, m)
+	x.pods[p.UID] = m
+	m.isolate(s.policies)
+}
+
+func compareMembers(a, b *member) int {
+	return cmp.Or(strings.Compare(a.pod.Key.Name, b.pod.Key.Name), strings.Compare(string(a.pod.UID), string(b.pod.UID)))
+}
 
 // DeletePod removes a pod.
-func (x *Index) DeletePod(types.UID) {}
+func (x *Index) DeletePod(uid types.UID) {
+	m := x.pods[uid]
+	if m == nil {
+		return
+	}
+	delete(x.pods, uid)
+	namespace := m.pod.Key.Namespace
+	s := x.spaces[namespace]
+	if at, ok := slices.BinarySearchFunc(s.members, m, compareMembers); ok {
+		s.members = slices.Delete(s.members, at, at+1)
+	}
+	x.forget(namespace)
+}
 
 // SetNamespace adds or replaces a namespace.
-func (x *Index) SetNamespace(*plan.Namespace) {}
+func (x *Index) SetNamespace(n *plan.Namespace) {
+	if n != nil {
+		x.space(n.Name).namespace = n
+	}
+}
 
-// DeleteNamespace removes a namespace.
-func (x *Index) DeleteNamespace(string) {}
+// DeleteNamespace removes a namespace. Its pods and policies stay until they
+// are deleted themselves.
+func (x *Index) DeleteNamespace(name string) {
+	if s := x.spaces[name]; s != nil {
+		s.namespace = nil
+		x.forget(name)
+	}
+}
 
 // SetPolicy adds or replaces a policy. A policy that the API server would not
 // have accepted, such as one with a selector that cannot be parsed, isolates
 // what it can be seen to select and admits nothing by the broken clause.
-func (x *Index) SetPolicy(*networkingv1.NetworkPolicy) {}
+func (x *Index) SetPolicy(p *networkingv1.NetworkPolicy) {
+	if p == nil {
+		return
+	}
+	s, c := x.space(p.Namespace), compile(p)
+	at, found := s.find(p.Name)
+	var old *compiled
+	if found {
+		old = s.policies[at]
+		s.policies[at] = c
+	} else {
+		s.policies = slices.Insert(s.policies, at, c)
+	}
+	s.replace(old, c)
+}
 
 // DeletePolicy removes a policy.
-func (x *Index) DeletePolicy(types.NamespacedName) {}
+func (x *Index) DeletePolicy(key types.NamespacedName) {
+	s := x.spaces[key.Namespace]
+	if s == nil {
+		return
+	}
+	if at, found := s.find(key.Name); found {
+		old := s.policies[at]
+		s.policies = slices.Delete(s.policies, at, at+1)
+		s.replace(old, nil)
+		x.forget(key.Namespace)
+	}
+}
 
-// Evaluate says what the policies make of a connection.
-func (x *Index) Evaluate(Flow) Result { return Result{} }
+func (s *space) find(policy string) (int, bool) {
+	return slices.BinarySearchFunc(s.policies, policy, func(c *compiled, name string) int {
+		return strings.Compare(c.key.Name, name)
+	})
+}
+
+// replace a policy in what isolates the pods; either may be nil.
+func (s *space) replace(old, c *compiled) {
+	for _, m := range s.members {
+		m.ingress.replace(old, c, Ingress, m.pod.Labels)
+		m.egress.replace(old, c, Egress, m.pod.Labels)
+	}
+}
+
+func (i *isolation) replace(old, c *compiled, d Direction, podLabels map[string]string) {
+	was := old != nil && slices.Contains(i.policies, old)
+	is := c != nil && c.isolates(d, podLabels)
+	switch {
+	case was && is:
+		i.policies = slices.Clone(i.policies)
+		i.policies[slices.Index(i.policies, old)] = c
+	case was:
+		at := slices.Index(i.policies, old)
+		i.policies = slices.Delete(slices.Clone(i.policies), at, at+1)
+		i.names = slices.Delete(slices.Clone(i.names), at, at+1)
+	case is:
+		at, _ := slices.BinarySearchFunc(i.policies, c, compareCompiled)
+		i.policies = slices.Insert(slices.Clip(i.policies), at, c)
+		i.names = slices.Insert(slices.Clip(i.names), at, c.key)
+	}
+}
+
+func compareCompiled(a, b *compiled) int { return strings.Compare(a.key.Name, b.key.Name) }
+
+// isolate finds out anew what isolates a pod.
+func (m *member) isolate(policies []*compiled) {
+	m.ingress = isolationOf(policies, Ingress, m.pod.Labels)
+	m.egress = isolationOf(policies, Egress, m.pod.Labels)
+}
+
+func isolationOf(policies []*compiled, d Direction, podLabels map[string]string) isolation {
+	var out isolation
+	for _, c := range policies {
+		if c.isolates(d, podLabels) {
+			out.policies = append(out.policies, c)
+			out.names = append(out.names, c.key)
+		}
+	}
+	return out
+}
+
+// isolation of a pod, which need not be in the index.
+func (x *Index) isolation(p *plan.Pod, d Direction) isolation {
+	m := x.pods[p.UID]
+	if m != nil && (m.pod == p || m.pod.Key == p.Key && maps.Equal(m.pod.Labels, p.Labels)) {
+		if d == Egress {
+			return m.egress
+		}
+		return m.ingress
+	}
+	if s := x.spaces[p.Key.Namespace]; s != nil {
+		return isolationOf(s.policies, d, p.Labels)
+	}
+	return isolation{}
+}
+
+// namespaceLabels of a namespace. One that the index does not know has the label
+// that every namespace has.
+func (x *Index) namespaceLabels(name string) labels.Set {
+	if s := x.spaces[name]; s != nil && s.namespace != nil {
+		return s.namespace.Labels
+	}
+	return labels.Set{corev1.LabelMetadataName: name}
+}
 
 // Isolating are the policies that select a pod for a direction, sorted.
-func (x *Index) Isolating(*plan.Pod, Direction) []types.NamespacedName { return nil }
+// Read-only.
+func (x *Index) Isolating(p *plan.Pod, d Direction) []types.NamespacedName {
+	if p == nil {
+		return nil
+	}
+	return x.isolation(p, d).names
+}
 
 // Policies of a namespace, sorted by name.
-func (x *Index) Policies(namespace string) []*networkingv1.NetworkPolicy { return nil }
+func (x *Index) Policies(namespace string) []*networkingv1.NetworkPolicy {
+	s := x.spaces[namespace]
+	if s == nil {
+		return nil
+	}
+	out := make([]*networkingv1.NetworkPolicy, 0, len(s.policies))
+	for _, c := range s.policies {
+		out = append(out, c.object)
+	}
+	return out
+}
 
 // Policy by name; nil if there is none.
-func (x *Index) Policy(types.NamespacedName) *networkingv1.NetworkPolicy { return nil }
+func (x *Index) Policy(key types.NamespacedName) *networkingv1.NetworkPolicy {
+	if s := x.spaces[key.Namespace]; s != nil {
+		if at, found := s.find(key.Name); found {
+			return s.policies[at].object
+		}
+	}
+	return nil
+}
 
 // Pods of a namespace, sorted by name.
-func (x *Index) Pods(namespace string) []*plan.Pod { return nil }
+func (x *Index) Pods(namespace string) []*plan.Pod {
+	s := x.spaces[namespace]
+	if s == nil {
+		return nil
+	}
+	out := make([]*plan.Pod, 0, len(s.members))
+	for _, m := range s.members {
+		out = append(out, m.pod)
+	}
+	return out
+}
 
 // Pod by UID; nil if there is none.
-func (x *Index) Pod(types.UID) *plan.Pod { return nil }
+func (x *Index) Pod(uid types.UID) *plan.Pod {
+	if m := x.pods[uid]; m != nil {
+		return m.pod
+	}
+	return nil
+}
 
 // Selected are the pods that a policy selects, sorted by name.
-func (x *Index) Selected(types.NamespacedName) []*plan.Pod { return nil }
+func (x *Index) Selected(key types.NamespacedName) []*plan.Pod {
+	s := x.spaces[key.Namespace]
+	if s == nil {
+		return nil
+	}
+	at, found := s.find(key.Name)
+	if !found {
+		return nil
+	}
+	var out []*plan.Pod
+	for _, m := range s.members {
+		if s.policies[at].pods.Matches(labels.Set(m.pod.Labels)) {
+			out = append(out, m.pod)
+		}
+	}
+	return out
+}
 
 // Namespaces by name, sorted.
-func (x *Index) Namespaces() []*plan.Namespace { return nil }
+func (x *Index) Namespaces() []*plan.Namespace {
+	var out []*plan.Namespace
+	for _, s := range x.spaces {
+		if s.namespace != nil {
+			out = append(out, s.namespace)
+		}
+	}
+	slices.SortFunc(out, func(a, b *plan.Namespace) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}

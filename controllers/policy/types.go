@@ -49,8 +49,12 @@ type Flow struct {
 	Source, Destination Peer
 	// Protocol; empty for one that policies do not speak of, such as ICMP.
 	Protocol v1alpha1.Protocol
-	// Port that is dialled, 1 to 65535; 0 without Protocol.
+	// Port of the Destination, 1 to 65535; 0 without Protocol.
 	Port int32
+	// Service is the address and port that the source dials where that is a
+	// Service's, which translates it to the Destination; the zero AddrPort where
+	// the Destination itself is dialled.
+	Service netip.AddrPort
 }
 
 // Peer is one end of a connection.
@@ -83,13 +87,21 @@ type Decision struct {
 	// without any, everything is allowed. Read-only.
 	Isolating []types.NamespacedName
 	// Admitting is the first rule that admits, in the order of Isolating; nil
-	// unless the pod is isolated and the Verdict is Allow.
+	// unless the pod is isolated, the Verdict is Allow and there is no Exempt.
+	// Read-only.
 	Admitting *Rule
 	// Nearest is the rule that missed by the least; nil unless the Verdict is
 	// Deny, and then too where the isolating policies have no rules at all.
 	Nearest *Miss
 	// Why it is ImplementationDefined; empty otherwise.
 	Why Why
+	// Undecided is the first rule that admits with some network plugins and not
+	// with others; nil unless the Verdict is ImplementationDefined, and then too
+	// where it does not depend on a rule. Read-only.
+	Undecided *Rule
+	// Exempt says why an isolated pod is allowed whatever the rules are; empty
+	// otherwise.
+	Exempt Exempt
 }
 
 // Rule is one rule of a policy.
@@ -108,13 +120,20 @@ type Miss struct {
 	Rule
 	// Clause that missed.
 	Clause Clause
-	// Wants is what the clause asks for, as one would write it: "role=frontend",
-	// "TCP 8080 to 8090", "10.0.0.0/8 except 10.1.0.0/16".
+	// Wants is what the clause asks for and the Flow does not have, as one would
+	// write it: "role=frontend", "TCP 8080 to 8090", "10.0.0.0/8 except
+	// 10.1.0.0/16". Printable, at most MaxText bytes.
 	Wants string
-	// Got is what the Flow had in its place: "app=order-validator", "TCP 5432",
-	// "10.1.2.3".
+	// Got is what the Flow has in its place: "role=backend", "no label role",
+	// "TCP 5432", "10.1.2.3". Of labels it has those alone that the clause asks
+	// about. Printable, at most MaxText bytes.
 	Got string
+	// Also are the other clauses of the rule that missed.
+	Also []Clause
 }
+
+// MaxText is how long the texts of a Miss are at most, in bytes.
+const MaxText = 256
 
 // Clause of a rule.
 type Clause string
@@ -148,4 +167,18 @@ const (
 	WhyIPBlock Why = "IPBlock"
 	// WhyProtocol: policies do not speak of the protocol.
 	WhyProtocol Why = "Protocol"
+	// WhyHairpin: the pod dials itself through a Service, and the policies do not
+	// admit that.
+	WhyHairpin Why = "Hairpin"
+)
+
+// Exempt says why no policy can deny a connection.
+type Exempt string
+
+const (
+	// ExemptSelf: a pod cannot be kept from itself.
+	ExemptSelf Exempt = "Self"
+	// ExemptLocalNode: a pod cannot be kept from the node that it runs on, nor
+	// the node from it.
+	ExemptLocalNode Exempt = "LocalNode"
 )
