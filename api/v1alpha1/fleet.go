@@ -40,6 +40,8 @@ const (
 	FieldOwnerController = "netladder-controller"
 	// FieldOwnerProber owns ProbeAssignment.status.
 	FieldOwnerProber = "netladder-prober"
+	// FieldOwnerAudit owns NetworkPolicyAudits.
+	FieldOwnerAudit = "netladder-audit"
 )
 
 // Level says what the probers may do on their nodes.

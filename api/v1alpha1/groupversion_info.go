@@ -26,6 +26,7 @@ func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&ConnectivityCheck{}, &ConnectivityCheckList{},
 		&ProbeAssignment{}, &ProbeAssignmentList{},
+		&NetworkPolicyAudit{}, &NetworkPolicyAuditList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

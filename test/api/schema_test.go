@@ -17,7 +17,7 @@ import (
 	"github.com/netladder/netladder/api/v1alpha1"
 )
 
-var plurals = []string{"connectivitychecks", "probeassignments"}
+var plurals = []string{"connectivitychecks", "probeassignments", "networkpolicyaudits"}
 
 // TestSchemaIsExplained: what `kubectl explain` shows is described, and what
 // can be stored is bounded.
@@ -84,6 +84,12 @@ func TestStored(t *testing.T) {
 			set("status.groups[0].p99Microseconds", 3.6e9),
 			set("status.cut", 1e8),
 		},
+		"audit.yaml": {
+			set("status.conditions[0].lastTransitionTime", "2199-12-31T23:59:59.999999999+23:59"),
+			set("status.findings[0].since", "1900-01-01T00:00:00Z"),
+			set("status.findings[0].message", "\x00\u202e\uffff"),
+			set("status.cut", 1e8),
+		},
 	} {
 		o := object(t, file)
 		both(edits...)(o.Object)
@@ -98,7 +104,7 @@ func TestStored(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, list := range []client.ObjectList{&v1alpha1.ConnectivityCheckList{}, &v1alpha1.ProbeAssignmentList{}} {
+	for _, list := range []client.ObjectList{&v1alpha1.ConnectivityCheckList{}, &v1alpha1.ProbeAssignmentList{}, &v1alpha1.NetworkPolicyAuditList{}} {
 		if err := c.List(t.Context(), list); err != nil {
 			t.Errorf("%T: %v", list, err)
 		}

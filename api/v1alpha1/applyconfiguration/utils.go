@@ -25,6 +25,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AssignedPodApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AssignedTarget"):
 		return &apiv1alpha1.AssignedTargetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AuditSummary"):
+		return &apiv1alpha1.AuditSummaryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectivityCheck"):
 		return &apiv1alpha1.ConnectivityCheckApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectivityCheckSpec"):
@@ -49,6 +51,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.LatencyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MeshTarget"):
 		return &apiv1alpha1.MeshTargetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NetworkPolicyAudit"):
+		return &apiv1alpha1.NetworkPolicyAuditApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NetworkPolicyAuditStatus"):
+		return &apiv1alpha1.NetworkPolicyAuditStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NodesSource"):
 		return &apiv1alpha1.NodesSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NodesTarget"):
@@ -67,6 +73,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PodsSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodsTarget"):
 		return &apiv1alpha1.PodsTargetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PolicyFinding"):
+		return &apiv1alpha1.PolicyFindingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProbeAssignment"):
 		return &apiv1alpha1.ProbeAssignmentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProbeAssignmentSpec"):

@@ -92,6 +92,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: uid
       type:
         scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.AuditSummary
+  map:
+    fields:
+    - name: codes
+      type:
+        scalar: string
+    - name: findings
+      type:
+        scalar: numeric
+    - name: policies
+      type:
+        scalar: numeric
+    - name: worst
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.FindingSeverity
 - name: com.github.netladder.netladder.api.v1alpha1.ConnectivityCheck
   map:
     fields:
@@ -215,6 +230,10 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Expectation
   scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.FindingCode
+  scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.FindingSeverity
+  scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.GRPCLayer
   map:
     fields:
@@ -321,6 +340,46 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.MeshScope
       default: Any
+- name: com.github.netladder.netladder.api.v1alpha1.NetworkPolicyAudit
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: status
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.NetworkPolicyAuditStatus
+- name: com.github.netladder.netladder.api.v1alpha1.NetworkPolicyAuditStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: cut
+      type:
+        scalar: numeric
+    - name: findings
+      type:
+        list:
+          elementType:
+            namedType: com.github.netladder.netladder.api.v1alpha1.PolicyFinding
+          elementRelationship: associative
+          keys:
+          - id
+    - name: summary
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.AuditSummary
 - name: com.github.netladder.netladder.api.v1alpha1.NodesSource
   map:
     fields:
@@ -504,6 +563,30 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.netladder.netladder.api.v1alpha1.Protocol
 - name: com.github.netladder.netladder.api.v1alpha1.PolicyDirection
   scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.PolicyFinding
+  map:
+    fields:
+    - name: clause
+      type:
+        scalar: string
+    - name: code
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.FindingCode
+    - name: id
+      type:
+        scalar: string
+    - name: message
+      type:
+        scalar: string
+    - name: policy
+      type:
+        scalar: string
+    - name: severity
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.FindingSeverity
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.netladder.netladder.api.v1alpha1.ProbeAssignment
   map:
     fields:
