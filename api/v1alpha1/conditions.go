@@ -55,7 +55,7 @@ const (
 	// must not be aimed at this target.
 	ReasonSourceNotPermitted = "SourceNotPermitted"
 	// ReasonNoSources: nothing matches the source, or no node with a prober has
-	// it.
+	// it. For its first 30 s such a path is Pending: its pods may be starting.
 	ReasonNoSources = "NoSources"
 	// ReasonNoTargets: nothing matches the target.
 	ReasonNoTargets = "NoTargets"

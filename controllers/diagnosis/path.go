@@ -52,6 +52,8 @@ func (j *judge) find(t *tally, r *plan.ResolvedPath) finding {
 	switch {
 	case r == nil:
 		return finding{v1alpha1.StatePending, v1alpha1.ReasonPending, "the path is not planned yet"}
+	case !r.Accepted && j.mayCome(t.previous, r):
+		return finding{v1alpha1.StatePending, r.Reason, r.Message}
 	case !r.Accepted:
 		return finding{v1alpha1.StateUnknown, r.Reason, r.Message}
 	case j.in.Check.Spec.Suspend:
@@ -132,6 +134,19 @@ func (j *judge) keep(t *tally, f finding) finding {
 		return f
 	}
 	return finding{p.State, p.Reason, p.Message}
+}
+
+// mayCome is true for a new path whose pods may still be starting: a check is
+// often applied together with what it is about.
+func (j *judge) mayCome(p *v1alpha1.PathStatus, r *plan.ResolvedPath) bool {
+	if r.Reason != v1alpha1.ReasonNoSources && r.Reason != v1alpha1.ReasonNoTargets {
+		return false
+	}
+	if p == nil {
+		j.wakeAt(j.in.Now.Add(j.grace))
+		return true
+	}
+	return p.State == v1alpha1.StatePending && j.recent(p.LastTransitionTime.Time)
 }
 
 // noEndpoints is Unknown while a rollout may explain it, then Failing. What

@@ -164,6 +164,7 @@ func TestWithoutPairs(t *testing.T) {
 	prev := func(state v1alpha1.State, reason string, ago time.Duration) v1alpha1.PathStatus {
 		return v1alpha1.PathStatus{Name: "mesh", State: state, Reason: reason, LastTransitionTime: metav1.NewTime(t0.Add(-ago))}
 	}
+	noSources := plan.ResolvedPath{Reason: v1alpha1.ReasonNoSources, Message: "no running pod"}
 	noEndpoints := plan.ResolvedPath{Accepted: true, Reason: v1alpha1.ReasonNoEndpoints, Message: "Service a/b has no endpoints"}
 	for name, tc := range map[string]struct {
 		resolved plan.ResolvedPath
@@ -173,7 +174,13 @@ func TestWithoutPairs(t *testing.T) {
 	}{
 		"not accepted": {plan.ResolvedPath{Reason: v1alpha1.ReasonPortNotFound, Message: "no"}, v1alpha1.PathStatus{}, false,
 			want{state: v1alpha1.StateUnknown, reason: v1alpha1.ReasonPortNotFound}},
-		"no sources": {plan.ResolvedPath{Accepted: true, Reason: v1alpha1.ReasonNoSources}, v1alpha1.PathStatus{}, false,
+		"no sources at first": {noSources, v1alpha1.PathStatus{}, false,
+			want{state: v1alpha1.StatePending, reason: v1alpha1.ReasonNoSources}},
+		"no sources in the grace": {noSources, prev(v1alpha1.StatePending, v1alpha1.ReasonNoSources, 29*time.Second), false,
+			want{state: v1alpha1.StatePending, reason: v1alpha1.ReasonNoSources}},
+		"no sources after the grace": {noSources, prev(v1alpha1.StatePending, v1alpha1.ReasonNoSources, 30*time.Second), false,
+			want{state: v1alpha1.StateUnknown, reason: v1alpha1.ReasonNoSources}},
+		"no sources after passing": {noSources, prev(v1alpha1.StatePassing, "", time.Second), false,
 			want{state: v1alpha1.StateUnknown, reason: v1alpha1.ReasonNoSources}},
 		"suspended": {noEndpoints, v1alpha1.PathStatus{}, true,
 			want{state: v1alpha1.StateUnknown, reason: v1alpha1.ReasonSuspended}},
@@ -206,7 +213,7 @@ func TestWithoutPairs(t *testing.T) {
 			if fresh := p.LastTransitionTime.Time.Equal(t0); fresh == (tc.previous.State == tc.want.state && tc.previous.Reason == tc.want.reason) {
 				t.Errorf("lastTransitionTime %v", p.LastTransitionTime)
 			}
-			grace := p.Reason == v1alpha1.ReasonNoEndpoints && p.State == v1alpha1.StateUnknown
+			grace := p.Reason == v1alpha1.ReasonNoEndpoints && p.State == v1alpha1.StateUnknown || p.State == v1alpha1.StatePending
 			if grace == got.Deadline.IsZero() || grace && got.Deadline.After(t0.Add(30*time.Second)) {
 				t.Errorf("deadline %v while %s/%s", got.Deadline, p.State, p.Reason)
 			}

@@ -23,9 +23,11 @@ const (
 	EventPathRecovered = "PathRecovered"
 	// EventPathPassing: a path of which nothing was known passes.
 	EventPathPassing = "PathPassing"
-	// EventPathUnknown: nothing can be said any more of a path.
+	// EventPathUnknown: nothing can be said any more of a path, or nothing for
+	// another reason.
 	EventPathUnknown = "PathUnknown"
-	// EventPathNotAccepted: a path cannot be probed as it is written.
+	// EventPathNotAccepted: a path cannot be probed as it is written; again when
+	// the reason is another.
 	EventPathNotAccepted = "PathNotAccepted"
 )
 
@@ -106,12 +108,15 @@ func transition(before, after *v1alpha1.PathStatus) string {
 		was = before.State
 	}
 	if notAccepted(after) {
-		if before == nil || !notAccepted(before) {
+		if before == nil || !notAccepted(before) || before.Reason != after.Reason {
 			return EventPathNotAccepted
 		}
 		return ""
 	}
 	if was == after.State {
+		if was == v1alpha1.StateUnknown && before.Reason != after.Reason && !isPassing(after.Reason) {
+			return EventPathUnknown
+		}
 		return ""
 	}
 	switch after.State {
@@ -131,6 +136,18 @@ func transition(before, after *v1alpha1.PathStatus) string {
 		}
 	}
 	return ""
+}
+
+// isPassing is true for a reason that comes and goes with nodes, pods and
+// probers that start and stop. Who suspends a check knows that its paths are
+// unknown.
+func isPassing(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonSuspended, v1alpha1.ReasonProberNotReady, v1alpha1.ReasonNodeNotReady, v1alpha1.ReasonNodeGone,
+		v1alpha1.ReasonTargetReplaced, v1alpha1.ReasonSourceReplaced, v1alpha1.ReasonUnmeasured, v1alpha1.ReasonReportInconsistent:
+		return true
+	}
+	return false
 }
 
 func notAccepted(p *v1alpha1.PathStatus) bool {

@@ -123,26 +123,41 @@ func TestNeedsWriteForMorePaths(t *testing.T) {
 
 func TestEvents(t *testing.T) {
 	notAccepted := v1alpha1.PathStatus{Name: "a", State: v1alpha1.StateUnknown, Reason: "PortNotFound", Message: "no such port"}
-	suspended := path("a", v1alpha1.StateUnknown)
-	suspended.Reason = v1alpha1.ReasonSuspended
+	otherwise := v1alpha1.PathStatus{Name: "a", State: v1alpha1.StateUnknown, Reason: "ServiceNotFound", Message: "no such Service"}
+	noTargets := v1alpha1.PathStatus{Name: "a", State: v1alpha1.StateUnknown, Reason: v1alpha1.ReasonNoTargets}
+	starting := v1alpha1.PathStatus{Name: "a", State: v1alpha1.StatePending, Reason: v1alpha1.ReasonNoTargets}
+	unknown := func(reason string) v1alpha1.PathStatus {
+		p := path("a", v1alpha1.StateUnknown)
+		p.Reason = reason
+		return p
+	}
+	suspended := unknown(v1alpha1.ReasonSuspended)
 	for name, tc := range map[string]struct {
 		old, updated v1alpha1.ConnectivityCheckStatus
 		want         string
 	}{
-		"created":            {of(), of(path("a", v1alpha1.StatePending)), ""},
-		"first pass":         {of(path("a", v1alpha1.StatePending)), of(path("a", v1alpha1.StatePassing)), "Normal PathPassing"},
-		"fails":              {of(path("a", v1alpha1.StatePassing)), of(path("a", v1alpha1.StateFailing)), "Warning PathFailing"},
-		"fails at once":      {of(), of(path("a", v1alpha1.StateFailing)), "Warning PathFailing"},
-		"still fails":        {of(path("a", v1alpha1.StateFailing)), of(path("a", v1alpha1.StateFailing)), ""},
-		"recovers":           {of(path("a", v1alpha1.StateFailing)), of(path("a", v1alpha1.StatePassing)), "Normal PathRecovered"},
-		"degrades":           {of(path("a", v1alpha1.StatePassing)), of(path("a", v1alpha1.StateDegraded)), "Normal PathDegraded"},
-		"becomes unknown":    {of(path("a", v1alpha1.StatePassing)), of(path("a", v1alpha1.StateUnknown)), "Normal PathUnknown"},
-		"was never known":    {of(path("a", v1alpha1.StatePending)), of(path("a", v1alpha1.StateUnknown)), ""},
-		"is suspended":       {of(path("a", v1alpha1.StatePassing)), of(suspended), ""},
-		"not accepted":       {of(), of(notAccepted), "Warning PathNotAccepted"},
-		"still not accepted": {of(notAccepted), of(notAccepted), ""},
-		"no longer accepted": {of(path("a", v1alpha1.StatePassing)), of(notAccepted), "Warning PathNotAccepted"},
-		"removed":            {of(path("a", v1alpha1.StateFailing)), of(), ""},
+		"created":                               {of(), of(path("a", v1alpha1.StatePending)), ""},
+		"first pass":                            {of(path("a", v1alpha1.StatePending)), of(path("a", v1alpha1.StatePassing)), "Normal PathPassing"},
+		"fails":                                 {of(path("a", v1alpha1.StatePassing)), of(path("a", v1alpha1.StateFailing)), "Warning PathFailing"},
+		"fails at once":                         {of(), of(path("a", v1alpha1.StateFailing)), "Warning PathFailing"},
+		"still fails":                           {of(path("a", v1alpha1.StateFailing)), of(path("a", v1alpha1.StateFailing)), ""},
+		"recovers":                              {of(path("a", v1alpha1.StateFailing)), of(path("a", v1alpha1.StatePassing)), "Normal PathRecovered"},
+		"degrades":                              {of(path("a", v1alpha1.StatePassing)), of(path("a", v1alpha1.StateDegraded)), "Normal PathDegraded"},
+		"becomes unknown":                       {of(path("a", v1alpha1.StatePassing)), of(path("a", v1alpha1.StateUnknown)), "Normal PathUnknown"},
+		"was never known":                       {of(path("a", v1alpha1.StatePending)), of(path("a", v1alpha1.StateUnknown)), ""},
+		"is suspended":                          {of(path("a", v1alpha1.StatePassing)), of(suspended), ""},
+		"not accepted":                          {of(), of(notAccepted), "Warning PathNotAccepted"},
+		"still not accepted":                    {of(notAccepted), of(notAccepted), ""},
+		"no longer accepted":                    {of(path("a", v1alpha1.StatePassing)), of(notAccepted), "Warning PathNotAccepted"},
+		"another reason why it is not accepted": {of(notAccepted), of(otherwise), "Warning PathNotAccepted"},
+		"its pods may be starting":              {of(), of(starting), ""},
+		"its pods did not come":                 {of(starting), of(noTargets), "Warning PathNotAccepted"},
+		"another unknown":                       {of(unknown(v1alpha1.ReasonNoControl)), of(unknown(v1alpha1.ReasonTargetNotListening)), "Normal PathUnknown"},
+		"the same unknown":                      {of(unknown(v1alpha1.ReasonNoControl)), of(unknown(v1alpha1.ReasonNoControl)), ""},
+		"a pod is replaced meanwhile":           {of(unknown(v1alpha1.ReasonNoControl)), of(unknown(v1alpha1.ReasonTargetReplaced)), ""},
+		"unknown and suspended":                 {of(unknown(v1alpha1.ReasonNoControl)), of(suspended), ""},
+		"unknown, and not accepted":             {of(unknown(v1alpha1.ReasonNoControl)), of(notAccepted), "Warning PathNotAccepted"},
+		"removed":                               {of(path("a", v1alpha1.StateFailing)), of(), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""

@@ -45,7 +45,8 @@ func TestUnknownPathsNameTheirObject(t *testing.T) {
 		{namespace, "partly-wrong", "no-port", v1alpha1.ReasonPortNotFound, "4711"},
 		{"default", "not-permitted", "mesh", v1alpha1.ReasonSourceNotPermitted, namespace},
 	} {
-		eventually(t, 30*time.Second, want.path+" is Unknown", func(ctx context.Context) error {
+		// What is new may find its nodes within 30 s.
+		eventually(t, time.Minute, want.path+" is Unknown", func(ctx context.Context) error {
 			check := &v1alpha1.ConnectivityCheck{}
 			if err := kube.Get(ctx, client.ObjectKey{Namespace: want.namespace, Name: want.check}, check); err != nil {
 				return err
