@@ -79,6 +79,10 @@ const (
 	// to.service.via, such as ExternalName with NodePort.
 	ReasonUnsupportedService = "UnsupportedService"
 
+	// ReasonCanaryDisabled: the controller was started with --canary=false, so
+	// there are no canary pods.
+	ReasonCanaryDisabled = "CanaryDisabled"
+
 	// ReasonNodeNotReady: the source's or the target's node is not Ready.
 	ReasonNodeNotReady = "NodeNotReady"
 	// ReasonNodeGone: the source's or the target's node left the cluster.
@@ -132,6 +136,13 @@ const (
 	// ReasonNotProvable: nothing on this path can be proven to be blocked, such
 	// as from a node to a pod on it, which no policy applies to.
 	ReasonNotProvable = "NotProvable"
+	// ReasonCanaryNotReady: the canary pod of a node is missing, or not Ready,
+	// so that it may be silent for another reason than a policy.
+	ReasonCanaryNotReady = "CanaryNotReady"
+	// ReasonCanaryNotIsolated: another NetworkPolicy in Netladder's namespace
+	// selects the canary pods too and has rules, so that what gets through may be
+	// what it admits.
+	ReasonCanaryNotIsolated = "CanaryNotIsolated"
 )
 
 // Reasons of a path's diagnosis on the rung Policy.

@@ -25,10 +25,13 @@ const (
 	ProberName = "netladder-prober"
 	// EchoName is the name of the echo DaemonSet and its ServiceAccount.
 	EchoName = "netladder-echo"
+	// CanaryName is the name of the canary DaemonSet, its ServiceAccount and the
+	// NetworkPolicy that isolates its pods.
+	CanaryName = "netladder-canary"
 	// FleetName is the name of the fleet ConfigMap.
 	FleetName = "netladder-fleet"
 	// LabelName and LabelComponent are on all of Netladder's objects; the
-	// components are controller, prober and echo.
+	// components are controller, prober, echo and canary.
 	LabelName      = "app.kubernetes.io/name"
 	LabelComponent = "app.kubernetes.io/component"
 )

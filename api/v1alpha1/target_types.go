@@ -10,7 +10,7 @@ import (
 
 // Target is exactly one kind of thing to probe.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.pods), has(self.mesh), has(self.service), has(self.nodes), has(self.host), has(self.dns), has(self.apiServer)].filter(x, x).size() == 1",message="set exactly one of to.pods, to.service, to.mesh, to.nodes, to.host, to.dns and to.apiServer; a second target is a second path"
+// +kubebuilder:validation:XValidation:rule="[has(self.pods), has(self.mesh), has(self.service), has(self.nodes), has(self.host), has(self.dns), has(self.apiServer), has(self.canary)].filter(x, x).size() == 1",message="set exactly one of to.pods, to.service, to.mesh, to.nodes, to.host, to.dns, to.apiServer and to.canary; a second target is a second path"
 type Target struct {
 	// pods: a port of workload pods, by the pods' own addresses.
 	// +optional
@@ -39,6 +39,12 @@ type Target struct {
 	// apiServer: the Kubernetes API server, as pods reach it.
 	// +optional
 	APIServer *APIServerTarget `json:"apiServer,omitempty"`
+
+	// canary: Netladder's own canary pods, one on each node, which a
+	// NetworkPolicy isolates: whether the node enforces policies at all.
+	// Checks in Netladder's own namespace only.
+	// +optional
+	Canary *CanaryTarget `json:"canary,omitempty"`
 }
 
 // Protocol is a transport protocol.
@@ -266,3 +272,24 @@ type DNSTarget struct {
 // APIServerTarget is the Kubernetes API server behind the Service
 // default/kubernetes. It has no fields yet.
 type APIServerTarget struct{}
+
+// CanaryDirection is a direction of traffic as a NetworkPolicy sees it.
+// +kubebuilder:validation:Enum=Ingress;Egress
+type CanaryDirection string
+
+// The directions that a canary pod is isolated in.
+const (
+	// CanaryIngress: each node's prober tries to reach its own node's canary
+	// pod.
+	CanaryIngress CanaryDirection = "Ingress"
+	// CanaryEgress: from inside each node's canary pod its own node's echo pod
+	// is tried. Needs the prober's level Full.
+	CanaryEgress CanaryDirection = "Egress"
+)
+
+// CanaryTarget is the canary pod of the source's own node.
+type CanaryTarget struct {
+	// direction that is tested.
+	// +required
+	Direction CanaryDirection `json:"direction"`
+}

@@ -52,7 +52,7 @@ func (d *draft) members() int { return len(d.names) + len(d.targets) }
 // void is true for a draft without a member that needs some.
 func (d *draft) void() bool {
 	g := d.group
-	return d.members() == 0 && (g.spread != nil || g.wire != nil || g.listeners != nil)
+	return d.members() == 0 && (g.spread != nil || g.wire != nil || g.listeners != nil || g.own != nil)
 }
 
 // keeps is true for a draft that holds what its window does not.
@@ -107,7 +107,7 @@ func (a *assigner) finish(node string, drafts []draft) Assignment {
 
 func (a *assigner) draft(node string, source uint64, g *Group, reported map[string]*badGroup) draft {
 	d := draft{node: node, group: g, perRound: g.perRound}
-	if !g.Kind.Proves() {
+	if !g.Kind.Proves() && g.own == nil {
 		d.bad = reported[g.Key]
 	}
 	if g.pods != nil {
@@ -134,6 +134,12 @@ func (a *assigner) draft(node string, source uint64, g *Group, reported map[stri
 		l := g.listeners[node]
 		d.targets, d.subjects, d.window = l.targets, l.pods, len(l.targets)
 		d.perRound = g.perRound * ((d.window + WindowSize - 1) / WindowSize)
+	case g.own != nil:
+		own := g.own[node]
+		d.targets, d.window = own.targets, len(own.targets)
+		if own.source != nil {
+			d.sources, d.turn = []*Pod{own.source}, 1
+		}
 	case g.spread != nil:
 		d.targets = g.targets(node, source)
 		d.window = len(d.targets)

@@ -27,7 +27,7 @@ type compiledCheck struct {
 }
 
 // compiledPath is one path; either idle or one of mesh, service, pods, nodes,
-// host and DNS, which needs nothing.
+// host, canary and DNS, which needs nothing.
 type compiledPath struct {
 	name string
 	// namespace of the check, and whether that is not Netladder's own.
@@ -50,6 +50,8 @@ type compiledPath struct {
 	pods     *compiledPods
 	nodes    *compiledNodes
 	host     *compiledHost
+	// canary is the direction of a path to the canary pods; empty for others.
+	canary v1alpha1.CanaryDirection
 	// protocol of targets; empty for TCP.
 	protocol v1alpha1.Protocol
 }
@@ -238,6 +240,8 @@ func (c *compiledPath) compileTarget(to *v1alpha1.Target, s Settings) (why *idle
 		if c.nodes.sel, err = parseSelector(to.Nodes.NodeSelector); err != nil {
 			return invalidSelector("to.nodes.nodeSelector", err)
 		}
+	case to.Canary != nil:
+		c.canary = to.Canary.Direction
 	case to.Host != nil:
 		c.host = &compiledHost{}
 		if ip, err := netip.ParseAddr(to.Host.IP); err == nil {
@@ -334,7 +338,7 @@ func compileProbe(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, kind v1al
 	}
 	if !kind.Proves() {
 		g.MaxLatency, g.FailureThreshold, g.SuccessThreshold = p.MaxLatency, pc.FailureThreshold, pc.SuccessThreshold
-		g.From = sourceKind(&p.From)
+		g.From = sourceKind(p)
 		if p.Expect == v1alpha1.ExpectDeny {
 			g.Expect = v1alpha1.ExpectDeny
 		}
@@ -353,11 +357,11 @@ func compileProbe(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, kind v1al
 	return c
 }
 
-func sourceKind(from *v1alpha1.Source) v1alpha1.SourceKind {
+func sourceKind(p *v1alpha1.Path) v1alpha1.SourceKind {
 	switch {
-	case from.Pods != nil:
+	case p.From.Pods != nil, p.To.Canary != nil && p.To.Canary.Direction == v1alpha1.CanaryEgress:
 		return v1alpha1.SourcePods
-	case from.Nodes != nil:
+	case p.From.Nodes != nil:
 		return v1alpha1.SourceHost
 	default:
 		return v1alpha1.SourceProber

@@ -24,6 +24,12 @@ func (p *pairing) coverage(c *compiledPath) *v1alpha1.Coverage {
 		if p.ring != nil {
 			after, full = p.meshFullAfter(c, interval)
 		}
+	case p.own != nil:
+		out.AssignedPairs = 0
+		for _, own := range p.own {
+			out.AssignedPairs += own.pairs()
+		}
+		out.PossiblePairs = out.AssignedPairs
 	case p.spread != nil:
 		out.AssignedPairs, out.PossiblePairs = p.spread.pairs(p.sources, p.notOwn)
 		after = rotation(p.spread.largest(), c.perRound, interval)

@@ -89,6 +89,11 @@ func (d *differ) group(a, b *Group) {
 			d.mark(name)
 		}
 	}
+	for name, own := range b.own {
+		if !own.equal(a.own[name]) {
+			d.mark(name)
+		}
+	}
 	if b.wire != nil && !slices.Equal(a.wire.always, b.wire.always) {
 		d.all(b.sources)
 	}

@@ -134,6 +134,9 @@ func (w *world) setNode(i int) {
 			n.Echo.IPs = append(n.Echo.IPs, netip.MustParseAddr(fmt.Sprintf("fd00::%x", i+1)))
 		}
 	}
+	if rapid.IntRange(0, 9).Draw(w.t, "canary") > 0 {
+		n.Canary = canaryOf(i, rapid.SampledFrom([]string{"1", "2"}).Draw(w.t, "canary's uid"), rapid.Bool().Draw(w.t, "dual canary"))
+	}
 	if rapid.IntRange(0, 9).Draw(w.t, "address") > 0 {
 		n.IPs = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, byte(rapid.IntRange(2, 3).Draw(w.t, "net")), byte(i)})}
 	}
@@ -205,12 +208,14 @@ func (w *world) path(i int) v1alpha1.Path {
 	if rapid.Bool().Draw(w.t, "deny") {
 		p.Expect = v1alpha1.ExpectDeny
 	}
-	p.To = w.target()
+	if p.To = w.target(); p.To.Canary != nil && rapid.IntRange(0, 9).Draw(w.t, "well-formed") > 0 {
+		p.From, p.Expect = v1alpha1.Source{Probers: &v1alpha1.ProbersSource{NodeSelector: w.selector("of")}}, v1alpha1.ExpectDeny
+	}
 	return p
 }
 
 func (w *world) target() (to v1alpha1.Target) {
-	switch rapid.IntRange(0, 10).Draw(w.t, "to") {
+	switch rapid.IntRange(0, 12).Draw(w.t, "to") {
 	case 0, 1, 2:
 		to.Mesh = &v1alpha1.MeshTarget{
 			NodeSelector: w.selector("to"),
@@ -232,6 +237,8 @@ func (w *world) target() (to v1alpha1.Target) {
 		to.Host = rapid.SampledFrom([]*v1alpha1.HostTarget{
 			{IP: podIP(1).String(), Port: 80}, {IP: "198.51.100.7", Port: 53, Protocol: "UDP"}, {Hostname: "example.com", Port: 443}, {IP: "127.0.0.1", Port: 1},
 		}).Draw(w.t, "host")
+	case 8, 9:
+		to.Canary = &v1alpha1.CanaryTarget{Direction: rapid.SampledFrom([]v1alpha1.CanaryDirection{"Ingress", "Egress", "Egress"}).Draw(w.t, "direction")}
 	default:
 		to.Pods = &v1alpha1.PodsTarget{
 			NamespaceSelector: w.namespaceSelector("to"), PodSelector: metav1.LabelSelector{}, Port: intstr.FromInt32(8080),

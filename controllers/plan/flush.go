@@ -103,6 +103,8 @@ func (v *view) updateSets(changed map[string]*Node) map[setKey]bool {
 				recount = recount || len(old.Echo.IPs) != len(now.Echo.IPs)
 			case is && key.role == asHost:
 				recount = recount || !slices.Equal(old.IPs, now.IPs)
+			case is && key.role == asCanary:
+				recount = recount || !old.Canary.equal(now.Canary) || !sameEcho(old, now)
 			}
 		}
 		if len(come)+len(gone) == 0 && !recount {
@@ -195,6 +197,9 @@ func (c *compiledPath) setKeys() []setKey {
 	}
 	if c.nodes != nil {
 		out = append(out, setKey{c.nodes.sel.key, asHost})
+	}
+	if c.canary != "" {
+		out = append(out, setKey{everyNode().key, asCanary})
 	}
 	if c.service != nil && c.service.via == v1alpha1.ViaNodePort {
 		out = append(out, setKey{everyNode().key, asHost})

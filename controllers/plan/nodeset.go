@@ -55,6 +55,8 @@ const (
 	asTarget
 	// asHost: by its own addresses.
 	asHost
+	// asCanary: by its canary pod.
+	asCanary
 )
 
 // plays says whether a node, which may be nil, can play a role.
@@ -66,6 +68,8 @@ func (r role) plays(n *Node) bool {
 		return n.Prober
 	case r == asHost:
 		return len(n.IPs) > 0
+	case r == asCanary:
+		return n.Canary != nil && len(n.Canary.IPs) > 0
 	default:
 		return n.Echo != nil && len(n.Echo.IPs) > 0
 	}

@@ -23,6 +23,8 @@ type Settings struct {
 	// Level of the probers: what needs more is Unsupported. Empty means
 	// Restricted.
 	Level v1alpha1.Level
+	// NoCanary is true where there are no canary pods.
+	NoCanary bool
 	// Budgets of probes.
 	Budgets Budgets
 }

@@ -97,7 +97,10 @@ func (v *view) resolvePath(c *compiledPath, r *Resolved) ResolvedPath {
 			out.Groups = append(out.Groups, p.group(c, &c.probes[i], sources))
 		}
 	}
-	if c.deny != nil {
+	switch {
+	case c.canary != "":
+		v.proveCanary(c, &p, &out)
+	case c.deny != nil:
 		v.prove(c, &p, &out)
 	}
 	r.ips = append(r.ips, p.ips...)
@@ -121,6 +124,10 @@ type pairing struct {
 	host *v1alpha1.HostTarget
 	// notOwn is true where a node must not be aimed at itself.
 	notOwn bool
+	// own is what each source tests of its own node, and lacking the nodes
+	// without the pods for it; of canary pods only.
+	own     map[string]*ownPairs
+	lacking []string
 
 	// behind are pods that really are behind the addresses of a Service; ips
 	// are what else it claims to have.
@@ -141,7 +148,7 @@ func (p *pairing) group(c *compiledPath, probe *compiledProbe, sources *nodeSet)
 
 		Key: probe.group.Key, Kind: probe.group.Kind, Content: probe.content, Sources: sources.names,
 		sources: sources, probe: probe, perRound: c.perRound, protocol: c.protocol,
-		scope: p.scope, ring: p.ring, mesh: p.mesh, spread: p.spread, pods: p.pods, notOwn: p.notOwn,
+		scope: p.scope, ring: p.ring, mesh: p.mesh, spread: p.spread, pods: p.pods, notOwn: p.notOwn, own: p.own,
 	}
 }
 
@@ -161,6 +168,8 @@ func (v *view) pair(c *compiledPath) (pairing, *idle) {
 		why = v.pairNodes(c, &p)
 	case c.host != nil:
 		v.pairHost(c, &p)
+	case c.canary != "":
+		why = v.pairCanary(c, &p)
 	}
 	if why == nil {
 		why = p.dropSelf(c)

@@ -15,6 +15,9 @@ func refuse(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, s Settings) *id
 	if why := malformed(p); why != nil {
 		return why
 	}
+	if why := refuseCanary(p, check.Namespace == s.Namespace, s); why != nil {
+		return why
+	}
 	if check.Namespace != s.Namespace {
 		if why := notPermitted(check, p, s); why != nil {
 			return why
@@ -47,8 +50,8 @@ func malformed(p *v1alpha1.Path) *idle {
 	switch {
 	case count(from.Pods != nil, from.Probers != nil, from.Nodes != nil) != 1:
 		return unsupported("this version of Netladder knows only the sources from.pods, from.probers and from.nodes; set exactly one of them, or upgrade")
-	case count(to.Pods != nil, to.Nodes != nil, to.Host != nil, to.Mesh != nil, to.Service != nil, to.DNS != nil, to.APIServer != nil) != 1:
-		return unsupported("this version of Netladder knows only the targets to.pods, to.service, to.mesh, to.nodes, to.host, to.dns and to.apiServer; set exactly one of them, or upgrade")
+	case count(to.Pods != nil, to.Nodes != nil, to.Host != nil, to.Mesh != nil, to.Service != nil, to.DNS != nil, to.APIServer != nil, to.Canary != nil) != 1:
+		return unsupported("this version of Netladder knows only the targets to.pods, to.service, to.mesh, to.nodes, to.host, to.dns, to.apiServer and to.canary; set exactly one of them, or upgrade")
 	case p.Expect != v1alpha1.ExpectAllow && !deny:
 		return unsupported("this version of Netladder knows only expect Allow and Deny; set one of them, or upgrade")
 	case to.Mesh != nil && from.Probers == nil:
@@ -57,10 +60,13 @@ func malformed(p *v1alpha1.Path) *idle {
 		return unsupported("to.dns needs from.probers or from.pods; set one of them")
 	case deny && (to.Mesh != nil || to.DNS != nil || hasLayer(p)):
 		return unsupported("expect Deny goes with to.pods, to.service, to.host, to.nodes and to.apiServer, without http, tls and grpc; change to or remove the layer, or set expect to Allow")
-	case deny && from.Nodes != nil && to.Pods == nil:
+	case deny && from.Nodes != nil && to.Pods == nil && to.Canary == nil:
 		return unsupported("expect Deny from.nodes needs to.pods, because for any other target the control would start where the probe does; use from.pods or from.probers")
 	case to.Service != nil && !knownVia(to.Service.Via):
 		return unsupported("this version of Netladder knows only to.service.via ClusterIP, NodePort, LoadBalancer and Endpoints; set one of them, or upgrade")
+	}
+	if why := malformedCanary(p); why != nil {
+		return why
 	}
 	return malformedLayer(p)
 }
@@ -128,7 +134,7 @@ func aimsAtOwnPods(check *v1alpha1.ConnectivityCheck) bool {
 		if to.Pods == nil || to.Pods.NamespaceSelector != nil {
 			return false
 		}
-		if count(to.Nodes != nil, to.Host != nil, to.Mesh != nil, to.Service != nil, to.DNS != nil, to.APIServer != nil) > 0 {
+		if count(to.Nodes != nil, to.Host != nil, to.Mesh != nil, to.Service != nil, to.DNS != nil, to.APIServer != nil, to.Canary != nil) > 0 {
 			return false
 		}
 	}
@@ -148,7 +154,7 @@ func needsFull(p *v1alpha1.Path, s Settings) *idle {
 		what = "from.nodes"
 	case p.To.Pods != nil: // the controller knows no pods then
 		what = "to.pods"
-	case p.Expect == v1alpha1.ExpectDeny:
+	case p.Expect == v1alpha1.ExpectDeny && p.To.Canary == nil:
 		what = "expect Deny"
 	default:
 		return nil

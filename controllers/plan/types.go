@@ -38,6 +38,8 @@ type Node struct {
 	Prober bool
 	// Echo is the node's echo pod, nil without one that has an IP.
 	Echo *Echo
+	// Canary is the node's canary pod, nil without one that has an IP.
+	Canary *Canary
 	// IPs of the node's own: its InternalIP addresses, one of each family.
 	IPs []netip.Addr
 }
@@ -163,6 +165,9 @@ type ResolvedPath struct {
 	// Undisclosed are the namespaces of targets about whose pods this check may
 	// not learn anything, sorted: nothing proves a Deny to them.
 	Undisclosed []string
+	// Lacking are the source nodes that cannot be tested because a pod of
+	// Netladder's own is missing there, sorted; paths to the canary pods only.
+	Lacking []string
 	// Coverage of Groups together; nil without groups.
 	Coverage *v1alpha1.Coverage
 	// Stretched where budgets do not allow for the interval of the check; nil
@@ -199,6 +204,8 @@ type Group struct {
 	spread *spread
 	// pods that probes start in, where they do.
 	pods *podSources
+	// own is what each node tests of its own, where that is all there is.
+	own map[string]*ownPairs
 	// notOwn is true where a node must not be aimed at itself.
 	notOwn bool
 	// wire and listeners of a proof.

@@ -145,3 +145,19 @@ func layerCases() []testCase {
 		{name: "pods to dns", mutate: set("spec.paths[7].to", dns)},
 	})
 }
+
+func canaryCases() []testCase {
+	const path, direction = "spec.paths[0]", "spec.paths[0].to.canary.direction"
+	to := func(value any) func(map[string]any) {
+		return both(set(path+".to", map[string]any{"canary": map[string]any{"direction": value}}), set(path+".expect", "Deny"))
+	}
+	return []testCase{
+		{name: "canary ingress", mutate: to("Ingress")},
+		{name: "canary egress", mutate: to("Egress")},
+		{name: "canary both ways", mutate: to("Both"), wantField: direction, wantError: `supported values: "Ingress", "Egress"`},
+		{name: "canary without a direction", mutate: both(to("x"), set(direction, nil)), wantField: direction, wantError: "Required value"},
+		{name: "canary from pods", mutate: both(to("Ingress"), set(path+".from", map[string]any{"pods": empty()})), wantField: path + ".from", wantError: canarySourceMessage},
+		{name: "canary that may be reached", mutate: both(to("Ingress"), set(path+".expect", "Allow")), wantField: path + ".expect", wantError: canaryExpectMessage},
+		{name: "canary by default", mutate: both(to("Ingress"), set(path+".expect", nil)), wantField: path + ".expect", wantError: canaryExpectMessage},
+	}
+}

@@ -24,6 +24,8 @@ type kindOfTarget struct {
 	deny, http, tcp bool
 	// udp is true where it would take http but for its protocol.
 	udp bool
+	// onlyDeny is true where it takes nothing but expect Deny.
+	onlyDeny bool
 }
 
 func kindsOfTargets() []kindOfTarget {
@@ -57,6 +59,7 @@ func kindsOfTargets() []kindOfTarget {
 		{name: "apiServer", to: one("apiServer"), from: everybody, deny: true},
 		{name: "mesh", to: one("mesh"), from: []string{"probers"}},
 		{name: "dns", to: one("dns"), from: []string{"pods", "probers"}},
+		{name: "canary", to: one("canary"), from: []string{"probers"}, deny: true, onlyDeny: true},
 	}
 }
 
@@ -73,11 +76,14 @@ func (k kindOfTarget) refusals(from, expect, layer string) []string {
 	tcp, upper := slices.Contains(names, "tcp"), 0
 	_, mesh := k.to["mesh"]
 	_, pods := k.to["pods"]
+	_, canary := k.to["canary"]
 	allowed := slices.Contains(k.from, from)
 	say(expect == "Deny" && !k.deny, "expect", denyTargetMessage)
-	say(expect == "Deny" && k.deny && from == "nodes" && !pods, "from", denySourceMessage)
+	say(expect == "Deny" && k.deny && from == "nodes" && !pods && !canary, "from", denySourceMessage)
+	say(expect != "Deny" && k.onlyDeny, "expect", canaryExpectMessage)
 	say(!allowed && mesh, "from", meshSourceMessage)
-	say(!allowed && !mesh, "from", dnsSourceMessage)
+	say(!allowed && canary, "from", canarySourceMessage)
+	say(!allowed && !mesh && !canary, "from", dnsSourceMessage)
 	for name, messages := range map[string][3]string{
 		"http": {httpDenyMessage, httpProtocolMessage, httpTargetMessage},
 		"tls":  {tlsDenyMessage, tlsProtocolMessage, tlsTargetMessage},

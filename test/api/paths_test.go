@@ -14,7 +14,7 @@ func targets() map[string]any {
 		"service": map[string]any{"name": "a", "port": 80},
 		"mesh":    empty(), "nodes": empty(), "apiServer": empty(),
 		"host": map[string]any{"ip": "192.0.2.1", "port": 80},
-		"dns":  map[string]any{"name": "a"},
+		"dns":  map[string]any{"name": "a"}, "canary": map[string]any{"direction": "Ingress"},
 	}
 }
 
@@ -35,7 +35,11 @@ func unionCases() []testCase {
 		}
 	}
 	for a, av := range targets() {
-		out = append(out, accept("only to."+a, to, map[string]any{a: av}))
+		expect := "Allow"
+		if a == "canary" {
+			expect = "Deny"
+		}
+		out = append(out, testCase{name: "only to." + a, mutate: both(set(to, map[string]any{a: av}), set("spec.paths[0].expect", expect))})
 		for b, bv := range targets() {
 			if a < b {
 				out = append(out, refuse("to."+a+" and to."+b, to, map[string]any{a: av, b: bv}, targetMessage))

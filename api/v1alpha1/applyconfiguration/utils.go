@@ -27,6 +27,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AssignedTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AuditSummary"):
 		return &apiv1alpha1.AuditSummaryApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CanaryTarget"):
+		return &apiv1alpha1.CanaryTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectivityCheck"):
 		return &apiv1alpha1.ConnectivityCheckApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectivityCheckSpec"):

@@ -107,6 +107,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: worst
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.FindingSeverity
+- name: com.github.netladder.netladder.api.v1alpha1.CanaryDirection
+  scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.CanaryTarget
+  map:
+    fields:
+    - name: direction
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.CanaryDirection
 - name: com.github.netladder.netladder.api.v1alpha1.ConnectivityCheck
   map:
     fields:
@@ -834,6 +842,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: apiServer
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.APIServerTarget
+    - name: canary
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.CanaryTarget
     - name: dns
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.DNSTarget

@@ -28,6 +28,10 @@ type TargetApplyConfiguration struct {
 	DNS *DNSTargetApplyConfiguration `json:"dns,omitempty"`
 	// apiServer: the Kubernetes API server, as pods reach it.
 	APIServer *apiv1alpha1.APIServerTarget `json:"apiServer,omitempty"`
+	// canary: Netladder's own canary pods, one on each node, which a
+	// NetworkPolicy isolates: whether the node enforces policies at all.
+	// Checks in Netladder's own namespace only.
+	Canary *CanaryTargetApplyConfiguration `json:"canary,omitempty"`
 }
 
 // TargetApplyConfiguration constructs a declarative configuration of the Target type for use with
@@ -89,5 +93,13 @@ func (b *TargetApplyConfiguration) WithDNS(value *DNSTargetApplyConfiguration) *
 // If called multiple times, the APIServer field is set to the value of the last call.
 func (b *TargetApplyConfiguration) WithAPIServer(value apiv1alpha1.APIServerTarget) *TargetApplyConfiguration {
 	b.APIServer = &value
+	return b
+}
+
+// WithCanary sets the Canary field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Canary field is set to the value of the last call.
+func (b *TargetApplyConfiguration) WithCanary(value *CanaryTargetApplyConfiguration) *TargetApplyConfiguration {
+	b.Canary = value
 	return b
 }
