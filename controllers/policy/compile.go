@@ -61,8 +61,9 @@ type port struct {
 
 // peer is one entry of from or to. A broken one matches nothing.
 type peer struct {
-	ref    Rule
-	broken bool
+	ref Rule
+	// broken is the clause that cannot be read; empty if all can.
+	broken Clause
 	// pods and namespaces; nil where the entry does not have them.
 	pods, namespaces labels.Selector
 	// block; nil where the entry does not have it.
@@ -71,9 +72,14 @@ type peer struct {
 
 // block is an ipBlock.
 type block struct {
-	text   string
-	cidr   netip.Prefix
-	except []netip.Prefix
+	cidr
+	except []cidr
+}
+
+// cidr as it is written and as it is read.
+type cidr struct {
+	netip.Prefix
+	text string
 }
 
 func compile(p *networkingv1.NetworkPolicy) *compiled {
@@ -144,12 +150,18 @@ func compilePeer(ref Rule, p *networkingv1.NetworkPolicyPeer) peer {
 	out := peer{ref: ref}
 	if p.IPBlock != nil {
 		out.block = compileBlock(p.IPBlock)
-		out.broken = out.block == nil || p.PodSelector != nil || p.NamespaceSelector != nil
+		if out.block == nil || p.PodSelector != nil || p.NamespaceSelector != nil {
+			out.broken = ClauseCIDR
+		}
 		return out
 	}
 	out.pods, out.namespaces = selector(p.PodSelector), selector(p.NamespaceSelector)
-	out.broken = p.PodSelector == nil && p.NamespaceSelector == nil ||
-		p.PodSelector != nil && out.pods == nil || p.NamespaceSelector != nil && out.namespaces == nil
+	switch {
+	case p.NamespaceSelector != nil && out.namespaces == nil:
+		out.broken = ClauseNamespaceSelector
+	case p.PodSelector != nil && out.pods == nil, p.PodSelector == nil && p.NamespaceSelector == nil:
+		out.broken = ClausePodSelector
+	}
 	return out
 }
 
@@ -167,17 +179,17 @@ func selector(s *metav1.LabelSelector) labels.Selector {
 
 // compileBlock is nil for a block that cannot be parsed.
 func compileBlock(b *networkingv1.IPBlock) *block {
-	cidr, ok := prefix(b.CIDR)
+	all, ok := prefix(b.CIDR)
 	if !ok {
 		return nil
 	}
-	out := &block{text: b.CIDR, cidr: cidr}
+	out := &block{cidr: cidr{all, b.CIDR}}
 	for _, text := range b.Except {
 		except, ok := prefix(text)
 		if !ok {
 			return nil
 		}
-		out.except = append(out.except, except)
+		out.except = append(out.except, cidr{except, text})
 	}
 	return out
 }
@@ -200,7 +212,7 @@ func prefix(text string) (netip.Prefix, bool) {
 }
 
 func (b *block) contains(ip netip.Addr) bool {
-	return b.cidr.Contains(ip) && b.exception(ip) < 0
+	return b.Contains(ip) && b.exception(ip) < 0
 }
 
 // exception that an address is in; -1 for none.

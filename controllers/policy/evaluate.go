@@ -4,6 +4,7 @@
 package policy
 
 import (
+	"cmp"
 	"net/netip"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -95,7 +96,8 @@ func (x *Index) decide(f *Flow, direction Direction) Decision {
 }
 
 func (d *Decision) undefined(why Why) {
-	d.Verdict, d.Why, d.Nearest, d.Undecided = ImplementationDefined, why, nil, nil
+	d.Verdict, d.Why = ImplementationDefined, why
+	d.Admitting, d.Nearest, d.Undecided = nil, nil, nil
 }
 
 // exempt says why no policy applies.
@@ -118,25 +120,17 @@ func sameEnd(a, b *Peer) bool {
 // that it is, and as its node.
 func (x *Index) judge(d *Decision, f *Flow, far *Peer, policies []*compiled) {
 	q := x.question(f, d.Direction, far)
+	q.answer(d, policies)
 	if q.pod == nil || !q.pod.HostNetwork {
-		q.answer(d, policies)
 		return
 	}
-	q.answer(d, policies)
-	other := Decision{Direction: d.Direction}
-	asNode := *q
-	asNode.asNode()
-	asNode.answer(&other, policies)
-	if other.Verdict != d.Verdict {
-		rule := d.Admitting
-		if rule == nil {
-			rule = d.Undecided
-		}
-		if rule == nil {
-			rule = other.Undecided
-		}
+	var asNode Decision
+	q.asNode()
+	q.answer(&asNode, policies)
+	if asNode.Verdict != d.Verdict {
+		undecided := cmp.Or(d.Admitting, d.Undecided, asNode.Admitting, asNode.Undecided)
 		d.undefined(WhyHostNetwork)
-		d.Admitting, d.Undecided = nil, rule
+		d.Undecided = undecided
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/netladder/netladder/controllers/plan"
 )
 
-// town is a small cluster. Namespaces x, y and z have the labels ns=<name> and
+// town is a small cluster. Namespaces x, w and z (in YAML, y is a boolean) have the labels ns=<name> and
 // kubernetes.io/metadata.name=<name>; each has the pods a, b and c with the
 // label pod=<name>, on the nodes n1, n2 and n3. Every pod names port 80 serve-80
 // (TCP) and serve-udp (UDP), and 81 serve-81 (TCP).
@@ -28,7 +28,7 @@ type town struct {
 func newTown(t *testing.T, policies ...string) *town {
 	t.Helper()
 	w := &town{Index: NewIndex(), t: t, pods: map[string]*plan.Pod{}}
-	for i, namespace := range []string{"x", "y", "z"} {
+	for i, namespace := range []string{"x", "w", "z"} {
 		w.SetNamespace(&plan.Namespace{Name: namespace, Labels: map[string]string{"ns": namespace, "kubernetes.io/metadata.name": namespace}})
 		for j, name := range []string{"a", "b", "c"} {
 			w.set(&plan.Pod{
@@ -87,6 +87,10 @@ func (w *town) peer(text string) Peer {
 func (w *town) flow(source, destination string, port int32) Flow {
 	w.t.Helper()
 	return Flow{Source: w.peer(source), Destination: w.peer(destination), Protocol: "TCP", Port: port}
+}
+
+func name(namespace, name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 
 // parsePolicy in YAML; "x/name: {spec}".

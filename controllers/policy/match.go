@@ -22,8 +22,7 @@ const (
 
 // rule says whether a rule admits, and by which of its peers.
 func (q *question) rule(r *rule) (match, *Rule) {
-	after := portsMatch(r.ports, q.protocol, q.port, q.target)
-	before := q.service.IsValid() && portsMatch(r.ports, q.protocol, int32(q.service.Port()), nil)
+	after, before := q.ports(r)
 	if !after && !before {
 		return no, nil
 	}
@@ -51,11 +50,19 @@ func (q *question) rule(r *rule) (match, *Rule) {
 	return no, nil
 }
 
+// ports says whether the ports of a rule match the port of the destination, and
+// that of the Service that is dialled.
+func (q *question) ports(r *rule) (after, before bool) {
+	after = portsMatch(r.ports, q.protocol, q.port, q.target)
+	before = q.service.IsValid() && portsMatch(r.ports, q.protocol, int32(q.service.Port()), nil)
+	return after, before
+}
+
 // peer says whether the far end is one that a peer means; the ports of the rule
 // match after a Service's translation, or before it, or both.
 func (q *question) peer(p *peer, after, before bool) match {
 	switch {
-	case p.broken:
+	case p.broken != "":
 		return no
 	case p.block != nil:
 		return q.block(p.block, after, before)
@@ -88,7 +95,7 @@ func (q *question) block(b *block, after, before bool) match {
 		case !after:
 			return no
 		case q.place == nodeAddress, q.place == outside && translated:
-			return certain(sameFamily(b.cidr.Addr(), q.ip), perhaps)
+			return certain(sameFamily(b.Addr(), q.ip), perhaps)
 		case q.place == outside:
 			return certain(b.contains(q.ip), yes)
 		}
