@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -38,7 +39,10 @@ const (
 	subjectNamespace subject = "namespace"
 	subjectService   subject = "service"
 	subjectReport    subject = "report"
-	subjectTime      subject = "time"
+	// subjectPolicy is one NetworkPolicy, subjectPolicies all there are.
+	subjectPolicy   subject = "policy"
+	subjectPolicies subject = "policies"
+	subjectTime     subject = "time"
 )
 
 // observation names one thing to look at again.
@@ -58,6 +62,8 @@ type observer struct {
 	namespace string
 	// workloads is true where workload pods and namespaces are watched.
 	workloads bool
+	// policies are read from here; nil where they are not watched.
+	policies client.Reader
 	// nodes and checks are the inboxes of the assigner and the reporter.
 	nodes, checks *inbox[reconcile.Request]
 	// ticks is the observer's own: when the plan moves by itself.
@@ -89,6 +95,10 @@ func (o *observer) Reconcile(ctx context.Context, what observation) (reconcile.R
 		t, err = o.service(ctx, what.key)
 	case subjectReport:
 		t, err = o.report(ctx, what.key.Name)
+	case subjectPolicy:
+		t, err = o.policy(ctx, what.key)
+	case subjectPolicies:
+		t, err = o.allPolicies(ctx)
 	case subjectTime:
 		t = o.world.advance()
 	}
@@ -179,6 +189,26 @@ func (o *observer) namespaceOf(ctx context.Context, name string) (touched, error
 		return o.world.observeNamespace(name, nil), nil
 	}
 	return o.world.observeNamespace(name, &n), nil
+}
+
+func (o *observer) policy(ctx context.Context, key types.NamespacedName) (touched, error) {
+	var p networkingv1.NetworkPolicy
+	found, err := get(ctx, o.policies, key, &p)
+	if err != nil {
+		return touched{}, err
+	}
+	if !found {
+		return o.world.observePolicy(key, nil), nil
+	}
+	return o.world.observePolicy(key, &p), nil
+}
+
+func (o *observer) allPolicies(ctx context.Context) (touched, error) {
+	var list networkingv1.NetworkPolicyList
+	if err := o.policies.List(ctx, &list); err != nil {
+		return touched{}, fmt.Errorf("listing NetworkPolicies: %w", err)
+	}
+	return o.world.observePolicies(pointers(list.Items)), nil
 }
 
 func (o *observer) service(ctx context.Context, key types.NamespacedName) (touched, error) {

@@ -33,6 +33,8 @@ const (
 	eventPodSecurity = "PodSecurity"
 	// eventPodsNotCreated: a DaemonSet's pods are refused.
 	eventPodsNotCreated = "PodsNotCreated"
+	// eventPolicyAccess: the controller may not read NetworkPolicies.
+	eventPolicyAccess = "PolicyAccess"
 )
 
 // problem is one thing that keeps Netladder from being installed as its

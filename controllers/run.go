@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -93,7 +94,7 @@ func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus
 	if err := addStandby(mgr, o); err != nil {
 		return err
 	}
-	if err := addControllers(mgr, o, w, m, c); err != nil {
+	if err := addControllers(ctx, mgr, o, w, m, c); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
@@ -173,6 +174,7 @@ func kinds(scheme *runtime.Scheme) (meta.RESTMapper, error) {
 		&corev1.ConfigMap{}:            meta.RESTScopeNamespace,
 		&corev1.Event{}:                meta.RESTScopeNamespace,
 		&discoveryv1.EndpointSlice{}:   meta.RESTScopeNamespace,
+		&networkingv1.NetworkPolicy{}:  meta.RESTScopeNamespace,
 		&appsv1.DaemonSet{}:            meta.RESTScopeNamespace,
 		&appsv1.Deployment{}:           meta.RESTScopeNamespace,
 		&eventsv1.Event{}:              meta.RESTScopeNamespace,
@@ -224,7 +226,7 @@ func answered(err error) bool {
 }
 
 // addControllers wires the queues together.
-func addControllers(mgr manager.Manager, o Options, w *world, m *metrics, c clock.WithTicker) error {
+func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *world, m *metrics, c clock.WithTicker) error {
 	var (
 		ticks  = &inbox[observation]{}
 		nodes  = &inbox[reconcile.Request]{}
@@ -253,6 +255,13 @@ func addControllers(mgr manager.Manager, o Options, w *world, m *metrics, c cloc
 		reader: mgr.GetCache(), world: w, metrics: m, nodes: nodes, checks: checks, ticks: ticks,
 		namespace: o.Namespace, workloads: o.Level == v1alpha1.LevelFull,
 	}
+	var access *policyAccess
+	if observe.workloads {
+		if access, err = newPolicyAccess(ctx, mgr, w, ticks, checks); err != nil {
+			return err
+		}
+		observe.policies = access.cache
+	}
 	if err := observe.watch(mgr, ticks, builder.TypedControllerManagedBy[observation](mgr).
 		WithOptions(controllerOptions[observation](c, 1))); err != nil {
 		return err
@@ -271,6 +280,11 @@ func addControllers(mgr manager.Manager, o Options, w *world, m *metrics, c cloc
 	problems := &problems{owner: owner, events: events, clock: c, world: w, checks: checks, known: map[string]problem{}}
 	install := &installer{owner: owner, reader: reader, writer: writer, options: o, problems: problems}
 	look := &health{live: mgr.GetAPIReader(), reader: reader, options: o, problems: problems}
+	if access != nil {
+		if err := access.watch(mgr, problems, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		install.watch(mgr, start, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),
 		look.watch(mgr, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),

@@ -49,6 +49,9 @@ type world struct {
 	disclosesTo map[string]string
 	disclosing  map[string]map[string]bool
 	checks      map[types.NamespacedName]*check
+	// workloads is true where pods, namespaces and policies are known.
+	workloads bool
+	policies  policies
 	// problem of the installation, empty without one.
 	problem string
 	// available is when the API server was last found again.
@@ -93,6 +96,8 @@ func newWorld(c clock.PassiveClock, s plan.Settings) *world {
 		disclosesTo: map[string]string{},
 		disclosing:  map[string]map[string]bool{},
 		checks:      map[types.NamespacedName]*check{},
+		workloads:   s.Level == v1alpha1.LevelFull,
+		policies:    newPolicies(),
 		available:   c.Now(),
 	}
 }
@@ -108,6 +113,7 @@ func (w *world) observeCheck(key types.NamespacedName, c *v1alpha1.ConnectivityC
 func (w *world) setCheck(key types.NamespacedName, c *v1alpha1.ConnectivityCheck) {
 	if c == nil {
 		delete(w.checks, key)
+		w.policies.read(key, nil)
 		w.engine.DeleteCheck(key)
 		return
 	}
@@ -132,6 +138,7 @@ func (w *world) observeService(key types.NamespacedName, s *plan.Service) touche
 }
 
 func (w *world) setService(key types.NamespacedName, s *plan.Service) {
+	w.policies.setService(key, w.engine.Service(key), s)
 	if s == nil {
 		w.engine.DeleteService(key)
 		return
@@ -162,6 +169,7 @@ func (w *world) takeDirty(also ...types.NamespacedName) touched {
 	for _, key := range append(dirty.Checks, also...) {
 		t.checks[key] = struct{}{}
 	}
+	w.policies.takeTouched(t.checks)
 	return t
 }
 
@@ -188,6 +196,7 @@ func (w *world) diagnosisInput(key types.NamespacedName) (diagnosis.Input, bool)
 		Reports:           maps.Clone(w.reports),
 		Pods:              w.podsOf(resolved),
 		Disclosing:        w.disclosing[key.Namespace],
+		Policies:          w.policiesFor(key),
 		Nodes:             maps.Clone(w.facts),
 		Now:               w.clock.Now(),
 		APIAvailableSince: w.available,

@@ -34,6 +34,7 @@ func (w *world) setPod(key types.NamespacedName, p *corev1.Pod) (changed []strin
 	if old, ok := w.pods[key]; ok && (p == nil || p.UID != old) {
 		delete(w.pods, key)
 		delete(w.podFacts, string(old))
+		w.policies.deletePod(w.engine.Pod(old))
 		w.engine.DeletePod(old)
 		changed = append(changed, string(old))
 	}
@@ -44,8 +45,10 @@ func (w *world) setPod(key types.NamespacedName, p *corev1.Pod) (changed []strin
 	planned, known := index.Workload(p), w.engine.Pod(p.UID)
 	switch {
 	case planned == nil && known != nil:
+		w.policies.deletePod(known)
 		w.engine.DeletePod(p.UID)
 	case planned != nil && (known == nil || !sameWorkload(known, planned)):
+		w.policies.setPod(w.clock.Now(), known, planned)
 		w.engine.SetPod(planned)
 	}
 	uid := string(p.UID)
@@ -79,8 +82,10 @@ func (w *world) setNamespace(name string, n *corev1.Namespace) (told []string) {
 	to := ""
 	if n == nil {
 		w.engine.DeleteNamespace(name)
+		w.policies.setNamespace(w.clock.Now(), name, nil)
 	} else {
 		w.engine.SetNamespace(index.Namespace(n))
+		w.policies.setNamespace(w.clock.Now(), name, index.Namespace(n))
 		to = n.Labels[v1alpha1.LabelDiscloseTo]
 	}
 	before := w.disclosesTo[name]

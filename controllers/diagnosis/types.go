@@ -39,6 +39,8 @@ type Input struct {
 	// this check see what is learned of their pods. Of others it is shown no
 	// more than their name. It does not matter for checks in Settings.Namespace.
 	Disclosing map[string]bool
+	// Policies of the cluster; nil where they are not known and never will be.
+	Policies Policies
 	// Previous is the status as it was last persisted, so that the judgement
 	// survives a restart of the controller.
 	Previous v1alpha1.ConnectivityCheckStatus

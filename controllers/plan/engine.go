@@ -315,6 +315,9 @@ func (e *Engine) wire(node string, wanted []string) {
 // Node returns a node as it was set; nil if unknown.
 func (e *Engine) Node(name string) *Node { return e.view.cluster.Nodes[name] }
 
+// Service returns a Service as it was set; nil if unknown.
+func (e *Engine) Service(key types.NamespacedName) *Service { return e.view.cluster.Services[key] }
+
 func (e *Engine) find(key types.NamespacedName) (int, bool) {
 	return slices.BinarySearchFunc(e.resolved, key, func(r *Resolved, key types.NamespacedName) int {
 		return compareKeys(r.Check, key)

@@ -63,6 +63,10 @@ func (e *Engine) noteNamespace(name string, old *Namespace) {
 // Pod returns a workload pod as it was set; nil if unknown.
 func (e *Engine) Pod(uid types.UID) *Pod { return e.view.cluster.Pods[uid] }
 
+// PodAt returns the workload pod with an address of its own, as of the last
+// question about what is dirty; nil without one.
+func (e *Engine) PodAt(ip netip.Addr) *Pod { return e.view.podAt(ip) }
+
 // readers are the checks that read sets of pods, by the key of the selector,
 // and those that asked for the pod behind an address.
 type readers struct {
