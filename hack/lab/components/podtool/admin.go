@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // appCounters is the answer to GET /counters.
@@ -21,7 +22,9 @@ type appCounters struct {
 // adminHandler serves
 //
 //	GET  /counters
-//	POST /listen?proto=tcp|udp|udp-silent|http&addr=ADDRESS[&v6only=true]
+//	GET  /ca                        (the authority of the certificate, PEM)
+//	POST /certificate?name=NAME&valid=DURATION
+//	POST /listen?proto=tcp|udp|udp-silent|http|https|tls&addr=ADDRESS[&v6only=true]
 //	POST /close?…                   (the same)
 //	POST /health?status=200|503     (what HTTP listeners answer)
 func (a *app) adminHandler() http.Handler {
@@ -29,6 +32,19 @@ func (a *app) adminHandler() http.Handler {
 	mux.HandleFunc("GET /counters", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(a.counters())
+	})
+	mux.HandleFunc("GET /ca", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		_, _ = w.Write(a.authority.pem())
+	})
+	mux.HandleFunc("POST /certificate", func(w http.ResponseWriter, r *http.Request) {
+		valid, err := time.ParseDuration(r.FormValue("valid"))
+		if err == nil {
+			err = a.authority.issue(r.FormValue("name"), valid)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
 	})
 	mux.HandleFunc("POST /listen", a.change(a.open))
 	mux.HandleFunc("POST /close", a.change(a.close))

@@ -8,7 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"strings"
+	"time"
 )
+
+// certificateValid is how long the certificate that an app begins with is valid.
+const certificateValid = 90 * 24 * time.Hour
 
 // list is a flag that may be given more than once.
 type list []string
@@ -30,13 +34,20 @@ func runApp(ctx context.Context, args []string) error {
 		flags.Var(addresses[each.name], string(each.name), "`ADDRESS` that "+each.does+" (repeatable)")
 	}
 	admin := flags.String("admin", "", "`ADDRESS` of the HTTP server that shows counters and opens and closes listeners")
+	name := flags.String("certificate-name", "localhost", "`NAME` or address that the certificate of TLS listeners is for")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("app takes flags only, not %q", flags.Args())
 	}
-	a := newApp()
+	a, err := newApp()
+	if err != nil {
+		return err
+	}
+	if err := a.authority.issue(*name, certificateValid); err != nil {
+		return err
+	}
 	defer a.closeAll()
 	for _, each := range behaviours() {
 		for _, address := range *addresses[each.name] {

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,12 @@ type behaviour struct {
 func behaviours() []behaviour {
 	return []behaviour{
 		{"http", "answers GET / and /health with the status that /health of the admin server sets, at first 200", (*app).openHTTP},
+		{"https", "is the same over TLS", func(a *app, family, address string) (io.Closer, error) {
+			return a.serveHealth(tls.NewListener, family, address)
+		}},
+		{"tls", "makes a TLS handshake and then behaves as --tcp does", func(a *app, family, address string) (io.Closer, error) {
+			return a.openStream(tls.NewListener, family, address)
+		}},
 		{"tcp", "behaves as a database does: it waits for the client's first bytes, and blocks hosts that break off too often", (*app).openTCP},
 		{"udp", "sends every datagram back", func(a *app, family, address string) (io.Closer, error) {
 			return a.openUDP(family, address, true)
@@ -62,10 +69,15 @@ type app struct {
 	requests  int
 	datagrams int
 	database  *database
+	authority *authority
 }
 
-func newApp() *app {
-	return &app{listeners: map[listenerKey]io.Closer{}, health: http.StatusOK, database: newDatabase()}
+func newApp() (*app, error) {
+	authority, err := newAuthority()
+	if err != nil {
+		return nil, err
+	}
+	return &app{listeners: map[listenerKey]io.Closer{}, health: http.StatusOK, database: newDatabase(), authority: authority}, nil
 }
 
 // open starts a listener; one that is open already is a mistake.
@@ -133,11 +145,21 @@ func familyOf(key listenerKey) (string, error) {
 	return "", nil
 }
 
+// secured puts TLS on a listener; tls.NewListener is one, and inClear leaves the listener as it is.
+type secured func(net.Listener, *tls.Config) net.Listener
+
+func inClear(listener net.Listener, _ *tls.Config) net.Listener { return listener }
+
 func (a *app) openHTTP(family, address string) (io.Closer, error) {
+	return a.serveHealth(inClear, family, address)
+}
+
+func (a *app) serveHealth(by secured, family, address string) (io.Closer, error) {
 	listener, err := net.Listen("tcp"+family, address)
 	if err != nil {
 		return nil, err
 	}
+	listener = by(listener, a.authority.config())
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, _ *http.Request) {
 		a.mu.Lock()
@@ -155,10 +177,15 @@ func (a *app) openHTTP(family, address string) (io.Closer, error) {
 }
 
 func (a *app) openTCP(family, address string) (io.Closer, error) {
+	return a.openStream(inClear, family, address)
+}
+
+func (a *app) openStream(by secured, family, address string) (io.Closer, error) {
 	listener, err := net.Listen("tcp"+family, address)
 	if err != nil {
 		return nil, err
 	}
+	listener = by(listener, a.authority.config())
 	ctx, cancel := context.WithCancel(context.Background())
 	go a.database.serve(ctx, listener)
 	return closers{listener, closerFunc(cancel)}, nil

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -16,7 +17,7 @@ import (
 )
 
 const (
-	usage = `usage: podtool pause | serve [ADDRESS] | app FLAGS | metadata ADDRESS | get URL | post URL | resolve NAME | dial [FLAGS] tcp|udp ADDRESS`
+	usage = `usage: podtool pause | serve [ADDRESS] | serve-hostname [--port PORT] | app FLAGS | metadata ADDRESS | get URL | post URL | resolve NAME | dial [FLAGS] tcp|udp ADDRESS`
 	// clientTimeout bounds what get, post and resolve wait for.
 	clientTimeout = 3 * time.Second
 )
@@ -36,6 +37,8 @@ func run(args []string) error {
 		return pause(ctx)
 	case len(args) >= 1 && len(args) <= 2 && args[0] == "serve":
 		return serve(ctx, append(args[1:], ":8080")[0])
+	case len(args) >= 1 && args[0] == "serve-hostname":
+		return serveHostname(ctx, args[1:])
 	case len(args) >= 1 && args[0] == "app":
 		return runApp(ctx, args[1:])
 	case len(args) == 2 && args[0] == "metadata":
@@ -79,6 +82,17 @@ func serve(ctx context.Context, address string) error {
 	return serveHTTP(ctx, address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "%s %s\n", host, r.RemoteAddr)
 	}))
+}
+
+// serveHostname is serve by the words of Kubernetes' own test image agnhost, so that examples for any cluster run here with nothing
+// but the image's name changed.
+func serveHostname(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("serve-hostname", flag.ContinueOnError)
+	port := flags.Int("port", 9376, "`PORT` of the HTTP server")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	return serve(ctx, fmt.Sprintf(":%d", *port))
 }
 
 // serveMetadata answers as a cloud's metadata service does, with the node's name.

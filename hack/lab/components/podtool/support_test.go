@@ -13,7 +13,14 @@ import (
 // openApp returns an app with one listener on the loopback.
 func openApp(t *testing.T, name kind) (a *app, address string) {
 	t.Helper()
-	a, address = newApp(), freeAddress(t)
+	a, err := newApp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.authority.issue("shop.example.com", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	address = freeAddress(t)
 	if err := a.open(listenerKey{kind: name, address: address}); err != nil {
 		t.Fatal(err)
 	}

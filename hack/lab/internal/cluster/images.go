@@ -20,9 +20,10 @@ import (
 
 // The images that every node has. Nothing pulls: pods that use them say imagePullPolicy Never or IfNotPresent.
 const (
-	PauseImage   = "netladder.lab/pause:v1"
-	CoreDNSImage = "netladder.lab/coredns:v1"
-	PodtoolImage = "netladder.lab/podtool:v1" // what tests run in pods
+	PauseImage      = "netladder.lab/pause:v1"
+	CoreDNSImage    = "netladder.lab/coredns:v1"
+	PodtoolImage    = "netladder.lab/podtool:v1"    // what tests run in pods
+	GRPCServerImage = "netladder.lab/grpcserver:v1" // likewise
 )
 
 // podtool is the component that these images and the metadata servers run.
@@ -40,6 +41,7 @@ func (c *Cluster) buildImages() error {
 		{PauseImage, podtool, []string{"pause"}},
 		{CoreDNSImage, "coredns", nil},
 		{PodtoolImage, podtool, []string{"serve"}},
+		{GRPCServerImage, "grpcserver", nil},
 	} {
 		output := c.imageFile(image.tag)
 		if _, err := os.Stat(output); err == nil {

@@ -68,6 +68,10 @@ func Families() []Family {
 			Name: "podtool", Version: "v1",
 			Binaries: []Binary{{"podtool", "github.com/netladder/netladder/hack/lab/components/podtool"}},
 		},
+		{
+			Name: "grpcserver", Version: "v1",
+			Binaries: []Binary{{"grpcserver", "github.com/netladder/netladder/hack/lab/components/grpcserver"}},
+		},
 	}
 }
 
