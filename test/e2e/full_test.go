@@ -12,7 +12,6 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 )
@@ -38,7 +37,7 @@ func TestFullOrderValidator(t *testing.T) {
 	isolate(t, ns, "default-deny-ingress", everyPod)
 	isolate(t, ns, "allow-frontend-to-api", inventory.selector(), admit(frontend, 8080))
 
-	service := v1alpha1.Target{Service: &v1alpha1.ServiceTarget{Name: "inventory-service", Port: intstr.FromInt32(8080)}}
+	service := toService("inventory-service", 8080)
 	health := &v1alpha1.HTTPLayer{Path: "/health"}
 	create(t, ns, "order-validator",
 		v1alpha1.Path{Name: "inventory", From: fromPods(validator), To: service, HTTP: health},

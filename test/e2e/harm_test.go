@@ -7,8 +7,10 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,10 +23,11 @@ import (
 	"github.com/netladder/netladder/api/v1alpha1"
 )
 
-// A database that counts connections sees nothing of half-open probes: neither
-// of those that get through nor of the controls.
+// A database that counts connections sees nothing of half-open probes, one a
+// second from each source: neither of those that get through nor of the
+// controls.
 func TestFullDatabaseUnharmed(t *testing.T) {
-	const ns, probing = "unharmed", 10 * time.Minute
+	const ns, probing, pace = "unharmed", 10 * time.Minute, time.Second
 	app, other := label{"app", "shop"}, label{"app", "other"}
 	makeNamespace(t, ns)
 	startApp(t, ns, "shop-1", "node1", app)
@@ -32,10 +35,12 @@ func TestFullDatabaseUnharmed(t *testing.T) {
 	startApp(t, ns, "other", "node3", other)
 	db := startApp(t, ns, "db", "node2", database, "--tcp=:5432")
 	isolate(t, ns, "shop-only", database.selector(), admit(app, 5432))
+	// Three sources and the controls ask for more than one target may get.
+	setTargetBudget(t, 10)
 	made(t, &v1alpha1.ConnectivityCheck{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "database"},
 		Spec: v1alpha1.ConnectivityCheckSpec{
-			Interval: metav1.Duration{Duration: time.Second}, Timeout: &metav1.Duration{Duration: timeout},
+			Interval: metav1.Duration{Duration: pace}, Timeout: &metav1.Duration{Duration: timeout},
 			Paths: []v1alpha1.Path{
 				allow("shop", fromPods(app), toPods(database, 5432, "")),
 				deny("other", fromPods(other), toPods(database, 5432, "")),
@@ -45,19 +50,76 @@ func TestFullDatabaseUnharmed(t *testing.T) {
 	for _, path := range []string{"shop", "other"} {
 		eventually(t, settled, path+" passes", pathRef{ns, "database", path}.is(v1alpha1.StatePassing, ""))
 	}
-	start := time.Now()
+	probes := func(path string) float64 { return probesOf(t, ns, path) }
+	start, shop, others := time.Now(), probes("shop"), probes("other")
 	r := recordIn(t, ns)
 	pause(t, probing)
+	shop, others = probes("shop")-shop, probes("other")-others
+	t.Logf("%.0f probes of what is allowed and %.0f of what is not in %s", shop, others, time.Since(start).Round(time.Second))
+	// A few rounds may be lost on a machine that is busy.
+	if rounds := 0.95 * float64(probing/pace); shop < 2*rounds || others < rounds {
+		t.Errorf("want %.0f and %.0f probes at least", 2*rounds, rounds)
+	}
 	var counted struct {
 		Accepts      int
 		Interrupted  int
 		BlockedHosts []string
 	}
-	admin(t, db, http.MethodGet, "/counters", &counted)
+	if err := json.Unmarshal(ask(t, db, http.MethodGet, "/counters"), &counted); err != nil {
+		t.Fatal(err)
+	}
 	if counted.Accepts != 0 || counted.Interrupted != 0 || len(counted.BlockedHosts) != 0 {
 		t.Errorf("after %s the database counted %+v", time.Since(start).Round(time.Second), counted)
 	}
 	r.quiet(t)
+}
+
+// setTargetBudget lets a target have more probes per second than the default
+// for the rest of the test.
+func setTargetBudget(t *testing.T, perSecond float64) {
+	t.Helper()
+	set := func(ctx context.Context, change func(args []string) []string) error {
+		d := &appsv1.Deployment{}
+		if err := kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "netladder-controller"}, d); err != nil {
+			return err
+		}
+		before := d.DeepCopy()
+		c := &d.Spec.Template.Spec.Containers[0]
+		c.Args = change(c.Args)
+		if err := kube.Patch(ctx, d, client.StrategicMergeFrom(before)); err != nil {
+			return err
+		}
+		out, err := tryLab(ctx, "kubectl", "-n", namespace, "rollout", "status", "deploy/netladder-controller", "--timeout=180s")
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	}
+	flag := fmt.Sprintf("--target-budget=%g", perSecond)
+	t.Cleanup(func() {
+		without := func(args []string) []string { return slices.DeleteFunc(args, func(a string) bool { return a == flag }) }
+		if err := set(context.WithoutCancel(t.Context()), without); err != nil {
+			t.Errorf("take %s back: %v", flag, err)
+		}
+	})
+	if err := set(t.Context(), func(args []string) []string { return append(args, flag) }); err != nil {
+		t.Fatalf("set %s: %v", flag, err)
+	}
+}
+
+// probesOf counts the probes of a path of that name in a namespace, by all
+// probers.
+func probesOf(t *testing.T, ns, path string) float64 {
+	t.Helper()
+	pods, err := podsOf(t.Context(), "prober")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0.0
+	for _, pod := range pods {
+		n += metric(t, pod, "netladder_probes_total", fmt.Sprintf("check_namespace=%q", ns), fmt.Sprintf("path=%q", path))
+	}
+	return n
 }
 
 // Pods come and go all the time, and nothing is broken.

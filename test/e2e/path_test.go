@@ -109,6 +109,10 @@ func toPods(l label, port int32, protocol v1alpha1.Protocol) v1alpha1.Target {
 	}}
 }
 
+func toService(name string, port int32) v1alpha1.Target {
+	return v1alpha1.Target{Service: &v1alpha1.ServiceTarget{Name: name, Port: intstr.FromInt32(port)}}
+}
+
 func toHost(ip string, port int32) v1alpha1.Target {
 	return v1alpha1.Target{Host: &v1alpha1.HostTarget{IP: ip, Port: port}}
 }

@@ -79,7 +79,7 @@ func TestFullServiceVia(t *testing.T) {
 
 	// One of two endpoints is gone: only who looks at each of them notices.
 	grown(t, ns)
-	admin(t, near, "POST", fmt.Sprintf("/close?proto=tcp&addr=%%3A%d", waysPort), nil)
+	ask(t, near, "POST", fmt.Sprintf("/close?proto=tcp&addr=%%3A%d", waysPort))
 	for _, name := range []string{"endpoints", "headless"} {
 		eventually(t, slack*detectionBound, name+" fails", path(name).failsWith(v1alpha1.VerdictRefused, ""))
 	}

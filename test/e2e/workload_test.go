@@ -7,7 +7,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -165,9 +164,9 @@ func admit(l label, port int32) networkingv1.NetworkPolicyIngressRule {
 	}
 }
 
-// admin asks a pod's admin server from the pod's own node, which no policy may
-// forbid, and decodes the answer where there is one.
-func admin(t *testing.T, pod *corev1.Pod, method, path string, answer any) {
+// ask asks a pod's admin server from the pod's own node, which no policy may
+// forbid, and returns the answer.
+func ask(t *testing.T, pod *corev1.Pod, method, path string) []byte {
 	t.Helper()
 	conn, err := dialOnNode(pod.Spec.NodeName, net.JoinHostPort(pod.Status.PodIP, adminPort))
 	if err != nil {
@@ -192,18 +191,13 @@ func admin(t *testing.T, pod *corev1.Pod, method, path string, answer any) {
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s of %s: %s %s, %v", method, path, pod.Name, response.Status, body, err)
 	}
-	if answer == nil {
-		return
-	}
-	if err := json.Unmarshal(body, answer); err != nil {
-		t.Fatalf("%s %s of %s: %v", method, path, pod.Name, err)
-	}
+	return body
 }
 
 // listen opens a listener in a pod and returns what closes it.
 func listen(t *testing.T, pod *corev1.Pod, protocol, address string) (closeIt func()) {
 	t.Helper()
 	query := url.Values{"proto": {protocol}, "addr": {address}}.Encode()
-	admin(t, pod, http.MethodPost, "/listen?"+query, nil)
-	return func() { admin(t, pod, http.MethodPost, "/close?"+query, nil) }
+	ask(t, pod, http.MethodPost, "/listen?"+query)
+	return func() { ask(t, pod, http.MethodPost, "/close?"+query) }
 }
