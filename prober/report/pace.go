@@ -43,6 +43,9 @@ type pace struct {
 	heartbeatAt time.Time
 	retryAt     time.Time
 	backoff     time.Duration
+	// again are the times, the next one first, at which to report once more
+	// although nothing changed, because the API server came back.
+	again []time.Time
 	// dueSince is when the oldest change that is not written yet could have
 	// been; zero without any.
 	dueSince time.Time
@@ -140,14 +143,22 @@ func (p *pace) begin(now time.Time) {
 func (p *pace) end(now time.Time, ok bool) {
 	p.lastWrite = now
 	if ok {
-		after := p.heartbeat
+		about := func(d time.Duration) time.Time { return now.Add(time.Duration((0.9 + 0.2*p.jitter()) * float64(d))) }
 		if p.backoff > 0 {
 			// Others may have been away as well. A controller that begins anew counts
-			// as heard only what it sees change: it hears from us again soon.
-			after = MaxBackoff(p.heartbeat)
+			// as heard only what it sees change: it hears from us again soon, and once
+			// more if it takes long to begin, whatever else we report meanwhile.
+			soon := MaxBackoff(p.heartbeat)
+			p.again = []time.Time{about(soon), about(3 * soon)}
 		}
 		p.reported, p.backoff, p.retryAt, p.dueSince = true, 0, time.Time{}, time.Time{}
-		p.heartbeatAt = now.Add(time.Duration((0.9 + 0.2*p.jitter()) * float64(after)))
+		for len(p.again) > 0 && !p.again[0].After(now) {
+			p.again = p.again[1:]
+		}
+		p.heartbeatAt = about(p.heartbeat)
+		if len(p.again) > 0 && p.again[0].Before(p.heartbeatAt) {
+			p.heartbeatAt = later(p.again[0], now.Add(p.minInterval))
+		}
 		return
 	}
 	p.backoff = min(max(2*p.backoff, firstBackoff), MaxBackoff(p.heartbeat))
@@ -155,6 +166,13 @@ func (p *pace) end(now time.Time, ok bool) {
 	// What could not be written is as urgent as anything.
 	p.dirty = p.dirty || !p.dueSince.IsZero()
 	p.urgent = p.urgent || p.dirty
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // reclaim notes that somebody else overwrote the status.

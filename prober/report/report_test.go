@@ -143,8 +143,11 @@ func TestRetries(t *testing.T) {
 	if got := p.unreported(epoch.Add(last + time.Hour)); got != 0 {
 		t.Errorf("unreported for %s after a report", got)
 	}
-	// Whoever was away too hears a second word soon, and then as ever.
+	// Whoever was away too hears a second word soon, a third one later, and then
+	// as ever.
 	wantDue(t, p, true, last+maxBackoff)
+	p.write(t, true, true)
+	wantDue(t, p, true, last+3*maxBackoff)
 	last = p.write(t, true, true)
 	wantDue(t, p, true, last+60*time.Second)
 
@@ -160,6 +163,22 @@ func TestRetries(t *testing.T) {
 	if got := p.unreported(epoch.Add(last + time.Hour)); got != 0 {
 		t.Errorf("unreported for %s without a change", got)
 	}
+}
+
+// What is written soon after an outage may come before the controller looks for
+// the first time, which then cannot know how old it is.
+func TestNewsAfterAnOutageDoesNotPutOffTheSecondWord(t *testing.T) {
+	p := newPace()
+	p.assign(at(0), 60*time.Second, within(0))
+	p.write(t, true, false)
+	back := p.write(t, true, true)
+	for range 3 {
+		p.dirty, p.urgent = true, true
+		p.write(t, true, true)
+	}
+	wantDue(t, p, true, back+5*time.Second)
+	p.write(t, true, true)
+	wantDue(t, p, true, back+15*time.Second)
 }
 
 // Where there are many probers, each waits longer, so that all of them together
