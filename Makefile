@@ -24,7 +24,7 @@ help: ## Show this list.
 	@awk 'BEGIN {FS = ":.*##"} /^[a-zA-Z0-9_-]+:.*?##/ {printf "  \033[36m%-20s\033[0m %s\n", $$1, $$2} /^##@/ {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: deps ## A cluster on this machine with Netladder probing it; can be run twice.
+demo: deps ## A cluster on this machine with Netladder probing it; LEVEL=Full tests from inside pods. Can be run twice.
 	@hack/demo.sh up
 
 .PHONY: demo-down

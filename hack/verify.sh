@@ -25,6 +25,8 @@ step "manifests render"
 bin/kustomize build config/default >/dev/null
 bin/kustomize build config/full >/dev/null
 bin/kustomize build config/samples >/dev/null
+bin/kustomize build config/demo >/dev/null
+bin/kustomize build config/demo/full >/dev/null
 
 for module in "$@"; do
   step "module $module: tidy, formatted, vetted, lint clean"

@@ -138,23 +138,97 @@ func TestProbersMayDoNoMore(t *testing.T) {
 	}
 }
 
-// TestDemoCountsEveryCheck: a check that has no status yet is not Ready.
-func TestDemoCountsEveryCheck(t *testing.T) {
+// TestDemoWaits: for the image and the level that are installed now, for a word
+// of each prober that runs now, and for statuses that are about the present
+// specs. What a run before this one left says nothing.
+func TestDemoWaits(t *testing.T) {
+	const (
+		sets = "daemonset|netladder-echo|2|2|2|2|2|img:2|\n" +
+			"daemonset|netladder-prober|2|2|2|2|2|img:2|\n"
+		reported = "prober|node1|u1|\nprober|node2|u2|\n" +
+			"report|node1|u1|2026-01-31T12:00:01Z\nreport|node2|u2|2026-01-31T12:01:00Z\n"
+		sound  = "check|a/b|3|3|True|3/3|\n"
+		waited = "1 of 1 checks Ready"
+	)
+	for name, tc := range map[string]struct {
+		in, level, want string
+		finished        bool
+	}{
+		"nothing yet":       {"", "Restricted", "waiting for the DaemonSets", false},
+		"all there":         {sets + reported + sound, "Restricted", waited, true},
+		"in another order":  {sound + reported + sets, "Restricted", waited, true},
+		"the image before":  {strings.Replace(sets, "2|img:2|\ndaemonset|netladder-prober", "2|img:1|\ndaemonset|netladder-prober", 1) + reported + sound, "Restricted", "waiting for netladder-echo", false},
+		"another level":     {sets + reported + sound, "Full", "waiting for netladder-prober", false},
+		"level Full":        {strings.Replace(sets, "img:2|\n", "img:2|true\n", 2) + reported + sound, "Full", waited, true},
+		"back from it":      {strings.Replace(sets, "img:2|\n", "img:2|true\n", 2) + reported + sound, "Restricted", "waiting for netladder-prober", false},
+		"not observed":      {strings.Replace(sets, "prober|2|2", "prober|3|2", 1) + reported + sound, "Restricted", "waiting for netladder-prober", false},
+		"rolling":           {strings.Replace(sets, "prober|2|2|2|2|2", "prober|2|2|2|1|2", 1) + reported + sound, "Restricted", "waiting for netladder-prober", false},
+		"no status yet":     {strings.Replace(sets, "prober|2|2|2|2|2", "prober|2||||", 1) + reported + sound, "Restricted", "waiting for netladder-prober", false},
+		"an old report":     {sets + strings.Replace(reported, "12:00:01", "11:59:59", 1) + sound, "Restricted", "1 of 2 probers have reported", false},
+		"of another prober": {sets + strings.Replace(reported, "prober|node2|u2", "prober|node2|u3", 1) + sound, "Restricted", "1 of 2 probers have reported", false},
+		"no report":         {sets + "prober|node1|u1|\n" + sound, "Restricted", "0 of 1 probers have reported", false},
+		"one ends":          {sets + reported + "prober|node2|u0|2026-01-31T12:00:00Z\n" + sound, "Restricted", waited, true},
+		"no checks":         {sets + reported, "Restricted", "waiting for checks", false},
+		"no status":         {sets + reported + sound + "check|a/c|1||||\n", "Restricted", "1 of 2 checks Ready, waiting for a/c (Unknown)", false},
+		"an old status":     {sets + reported + "check|a/b|3|2|True|3/3|\n", "Restricted", "0 of 1 checks Ready, waiting for a/b (Unknown, 3/3)", false},
+		"broken":            {sets + reported + "check|a/b|3|3|False|1/3|x,y\n", "Restricted", "0 of 1 checks Ready, waiting for a/b (False, 1/3)", false},
+		"as it is meant":    {sets + reported + sound + "check|commerce/order-validator|1|1|False|2/3|inventory\n", "Restricted", "2 of 2 checks as they are meant to be", true},
+		"mended":            {sets + reported + sound + "check|commerce/order-validator|1|1|True|3/3|\n", "Restricted", "2 of 2 checks Ready", true},
+		"broken otherwise":  {sets + reported + "check|commerce/order-validator|1|1|False|2/3|frontend\n", "Restricted", "0 of 1 checks Ready, waiting for commerce/order-validator (False, 2/3)", false},
+		"not proven yet":    {sets + reported + "check|commerce/order-validator|1|1|False|1/3|inventory\n", "Restricted", "0 of 1 checks Ready, waiting for commerce/order-validator (False, 1/3)", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := shell(t, tc.in, `progress img:2 "$1" 2026-01-31T12:00:00Z`, tc.level)
+			if got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+			if done := shell(t, "", `finished "$1" && echo yes || echo no`, got); done != map[bool]string{true: "yes\n", false: "no\n"}[tc.finished] {
+				t.Errorf("%q is finished: %s", got, done)
+			}
+		})
+	}
+	if got := shell(t, "", `finished "$1" && echo yes || echo no`, "9 of 10 checks Ready"); got != "no\n" {
+		t.Errorf("9 of 10 are all: %s", got)
+	}
+}
+
+// shell runs a command of the scripts in hack, with one argument.
+func shell(t *testing.T, in, command, argument string) string {
+	t.Helper()
 	lib, err := envtest.Path("hack", "lib.sh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for in, want := range map[string]string{
-		"":                      "",
-		"True|a/b|3/3\n":        "1 of 1 checks Ready",
-		"True|a/b|3/3\n|a/c|\n": "1 of 2 checks Ready, waiting for a/c (Unknown)",
-		"False|a/b|1/3\n|a/c|\nUnknown|d/e|0/1\n": "0 of 3 checks Ready, waiting for a/b (False, 1/3) a/c (Unknown) d/e (Unknown, 0/1)",
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", `source "$0" && `+command, lib, argument)
+	cmd.Stdin = strings.NewReader(in)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
+	return string(out)
+}
+
+// TestDemoLevel: a second run without LEVEL leaves the level as it is.
+func TestDemoLevel(t *testing.T) {
+	demo, err := envtest.Path("hack", "demo.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct{ level, args, want string }{
+		"first run":      {"", "", "Restricted demo\n"},
+		"first run Full": {"Full", "", "Full demo/full\n"},
+		"again":          {"", `["--leader-elect"]`, "Restricted demo\n"},
+		"again Full":     {"", `["--leader-elect","--level=Full"]`, "level Full is installed and stays; LEVEL=Restricted goes back\nFull demo/full\n"},
+		"back":           {"Restricted", `["--level=Full"]`, "remove what needs level Full\nRestricted demo\n"},
+		"on":             {"Full", `["--leader-elect"]`, "Full demo/full\n"},
 	} {
-		cmd := exec.CommandContext(t.Context(), "bash", "-c", `source "$0" && count_ready`, lib)
-		cmd.Stdin = strings.NewReader(in)
-		got, err := cmd.CombinedOutput()
-		if err != nil || string(got) != want {
-			t.Errorf("%q: %q (%v), want %q", in, got, err, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), "bash", "-c",
+				`source "$0" functions; k() { echo "$ARGS"; }; step() { echo "$1"; }; choose_level; echo "$level $overlay"`, demo)
+			cmd.Env = append(os.Environ(), "LEVEL="+tc.level, "ARGS="+tc.args)
+			if out, err := cmd.CombinedOutput(); err != nil || string(out) != tc.want {
+				t.Errorf("%q (%v), want %q", out, err, tc.want)
+			}
+		})
 	}
 }
