@@ -127,11 +127,14 @@ func (x *Index) judge(d *Decision, f *Flow, far *Peer, policies []*compiled) {
 	var asNode Decision
 	q.asNode()
 	q.answer(&asNode, policies)
-	if asNode.Verdict != d.Verdict {
-		undecided := cmp.Or(d.Admitting, d.Undecided, asNode.Admitting, asNode.Undecided)
-		d.undefined(WhyHostNetwork)
-		d.Undecided = undecided
+	if asNode.Verdict == d.Verdict {
+		// What admits the node admits the pod too: this rule does, either way.
+		d.Admitting = asNode.Admitting
+		return
 	}
+	undecided := cmp.Or(d.Admitting, d.Undecided, asNode.Admitting, asNode.Undecided)
+	d.undefined(WhyHostNetwork)
+	d.Undecided = undecided
 }
 
 // place of an address, as far as ipBlocks are concerned.
