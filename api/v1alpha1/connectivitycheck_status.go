@@ -68,6 +68,7 @@ type Summary struct {
 
 	// rung of the network on which the first of the paths that fail and have a
 	// diagnosis is broken.
+	// +kubebuilder:validation:Enum=Policy
 	// +optional
 	Rung Rung `json:"rung,omitempty"`
 }

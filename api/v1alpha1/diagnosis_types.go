@@ -4,18 +4,40 @@
 package v1alpha1
 
 // Rung of the network, on the ladder from a name to the wire.
-// +kubebuilder:validation:Enum=Policy
 type Rung string
 
 const (
+	// RungDNS: the name is looked up at the servers of the cluster.
+	RungDNS Rung = "DNS"
+	// RungEndpoints: a Service has endpoints, and they answer.
+	RungEndpoints Rung = "Endpoints"
+	// RungService: a Service's own address leads to its endpoints.
+	RungService Rung = "Service"
 	// RungPolicy: NetworkPolicies.
 	RungPolicy Rung = "Policy"
+	// RungListener: a process listens at the target.
+	RungListener Rung = "Listener"
+	// RungApplication: what answers is the application, and it is well.
+	RungApplication Rung = "Application"
+	// RungPodNetwork: pods of the two nodes reach each other.
+	RungPodNetwork Rung = "PodNetwork"
+	// RungOverlay: the tunnel between the two nodes.
+	RungOverlay Rung = "Overlay"
+	// RungMTU: large packets get through where small ones do.
+	RungMTU Rung = "MTU"
+	// RungUnderlay: the nodes themselves reach each other.
+	RungUnderlay Rung = "Underlay"
+	// RungNode: the node is there.
+	RungNode Rung = "Node"
+	// RungUndetermined: none of the above can be told apart.
+	RungUndetermined Rung = "Undetermined"
 )
 
 // PathDiagnosis says why a path fails. There is none where nothing can be said
 // with certainty.
 type PathDiagnosis struct {
 	// rung of the network that is broken.
+	// +kubebuilder:validation:Enum=Policy
 	// +required
 	Rung Rung `json:"rung"`
 

@@ -40,6 +40,45 @@ type ProbeAssignmentStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100000000
 	Cut int32 `json:"cut,omitempty"`
+
+	// rungs: what was seen on the ladder because of the pairs that are bad now.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=128
+	Rungs []RungStatus `json:"rungs,omitempty"`
+}
+
+// RungStatus is what one step of a climb saw. Steps are shared by all pairs
+// that need them: source, rung, probe and target identify one.
+type RungStatus struct {
+	// source: where the step was made: absent for the prober pod, Host for the
+	// node's own network, else the UID of a pod.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Source string `json:"source,omitempty"`
+
+	// rung that the step is on. The string is open: what a controller does not
+	// know it does not use.
+	// +kubebuilder:validation:MaxLength=32
+	Rung Rung `json:"rung"`
+
+	// probe that was made.
+	// +kubebuilder:validation:MaxLength=32
+	Probe ProbeKind `json:"probe"`
+
+	// target as in notPassing, without a source: node name and IP family
+	// ("node3/IPv4") for a node or its echo pod, else address and port.
+	// +kubebuilder:validation:MaxLength=320
+	Target string `json:"target"`
+
+	// verdict of the last time.
+	// +kubebuilder:validation:MaxLength=32
+	Verdict Verdict `json:"verdict"`
+
+	// evidence: what was seen on the wire.
+	// +optional
+	// +kubebuilder:validation:MaxLength=160
+	Evidence string `json:"evidence,omitempty"`
 }
 
 // GroupStatus counts the pairs of a group.

@@ -11,7 +11,7 @@ import (
 // Lists are tables; groups refer to their rows by index. There are no schema
 // defaults: what is written is what the controller compares with.
 type ProbeAssignmentSpec struct {
-	// nodes: echo pods that this prober aims at, by their node.
+	// nodes that this prober aims at, or at what is on them.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1024
@@ -22,6 +22,13 @@ type ProbeAssignmentSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=2048
 	Targets []AssignedTarget `json:"targets,omitempty"`
+
+	// services: which targets are one Service and what is behind it. A climb
+	// tries the endpoints of a Service that fails.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Services []AssignedService `json:"services,omitempty"`
 
 	// pods of this node that probes start in, and whose listeners are looked
 	// at.
@@ -53,21 +60,58 @@ type ProbeAssignmentSpec struct {
 	Heartbeat metav1.Duration `json:"heartbeat,omitempty,omitzero"`
 }
 
-// AssignedNode is the echo pod of one node.
+// AssignedNode is one node: what a mesh and a climb aim at there.
 type AssignedNode struct {
 	// name of the node.
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// echoIPs: the echo pod's addresses, one of each IP family.
+	// ips of the node's own, one of each IP family; absent where only its echo
+	// pod matters.
+	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=2
 	// +kubebuilder:validation:items:MaxLength=45
-	EchoIPs []string `json:"echoIPs"`
+	IPs []string `json:"ips,omitempty"`
+
+	// echoIPs: the echo pod's addresses, one of each IP family; absent where the
+	// node has no such pod.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:MaxLength=45
+	EchoIPs []string `json:"echoIPs,omitempty"`
 
 	// echoUID: the echo pod's UID; an answer from another pod is no answer.
+	// +optional
 	// +kubebuilder:validation:MaxLength=64
-	EchoUID string `json:"echoUID"`
+	EchoUID string `json:"echoUID,omitempty"`
+}
+
+// AssignedService is a Service that this prober dials, and a few of the pods
+// behind it.
+type AssignedService struct {
+	// targets: the rows of spec.targets that are addresses of the Service.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:Minimum=0
+	// +kubebuilder:validation:items:Maximum=2047
+	Targets []int32 `json:"targets,omitempty"`
+
+	// endpoints: the rows of spec.targets that are endpoints behind it, at their
+	// own port. Nothing aims at them while all is well.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:Minimum=0
+	// +kubebuilder:validation:items:Maximum=2047
+	Endpoints []int32 `json:"endpoints,omitempty"`
+
+	// dns is true for the Service of the cluster's DNS: what looks up names
+	// depends on it.
+	// +optional
+	DNS bool `json:"dns,omitempty"`
 }
 
 // AssignedTarget is an address, mostly with a port.

@@ -23,6 +23,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AssignedNodeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AssignedPod"):
 		return &apiv1alpha1.AssignedPodApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AssignedService"):
+		return &apiv1alpha1.AssignedServiceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AssignedTarget"):
 		return &apiv1alpha1.AssignedTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AuditSummary"):
@@ -87,6 +89,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProbeGroupApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProbersSource"):
 		return &apiv1alpha1.ProbersSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RungStatus"):
+		return &apiv1alpha1.RungStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Sampling"):
 		return &apiv1alpha1.SamplingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceTarget"):

@@ -50,6 +50,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: echoUID
       type:
         scalar: string
+    - name: ips
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: name
       type:
         scalar: string
@@ -74,6 +80,24 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: uid
       type:
         scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.AssignedService
+  map:
+    fields:
+    - name: dns
+      type:
+        scalar: boolean
+    - name: endpoints
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: atomic
+    - name: targets
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: atomic
 - name: com.github.netladder.netladder.api.v1alpha1.AssignedTarget
   map:
     fields:
@@ -643,6 +667,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.netladder.netladder.api.v1alpha1.AssignedPod
           elementRelationship: atomic
+    - name: services
+      type:
+        list:
+          elementType:
+            namedType: com.github.netladder.netladder.api.v1alpha1.AssignedService
+          elementRelationship: atomic
     - name: targets
       type:
         list:
@@ -673,6 +703,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: podUID
       type:
         scalar: string
+    - name: rungs
+      type:
+        list:
+          elementType:
+            namedType: com.github.netladder.netladder.api.v1alpha1.RungStatus
+          elementRelationship: atomic
 - name: com.github.netladder.netladder.api.v1alpha1.ProbeGroup
   map:
     fields:
@@ -757,6 +793,27 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Rung
   scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.RungStatus
+  map:
+    fields:
+    - name: evidence
+      type:
+        scalar: string
+    - name: probe
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.ProbeKind
+    - name: rung
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Rung
+    - name: source
+      type:
+        scalar: string
+    - name: target
+      type:
+        scalar: string
+    - name: verdict
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Verdict
 - name: com.github.netladder.netladder.api.v1alpha1.Sampling
   map:
     fields:

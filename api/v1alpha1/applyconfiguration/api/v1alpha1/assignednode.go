@@ -8,11 +8,15 @@ package v1alpha1
 // AssignedNodeApplyConfiguration represents a declarative configuration of the AssignedNode type for use
 // with apply.
 //
-// AssignedNode is the echo pod of one node.
+// AssignedNode is one node: what a mesh and a climb aim at there.
 type AssignedNodeApplyConfiguration struct {
 	// name of the node.
 	Name *string `json:"name,omitempty"`
-	// echoIPs: the echo pod's addresses, one of each IP family.
+	// ips of the node's own, one of each IP family; absent where only its echo
+	// pod matters.
+	IPs []string `json:"ips,omitempty"`
+	// echoIPs: the echo pod's addresses, one of each IP family; absent where the
+	// node has no such pod.
 	EchoIPs []string `json:"echoIPs,omitempty"`
 	// echoUID: the echo pod's UID; an answer from another pod is no answer.
 	EchoUID *string `json:"echoUID,omitempty"`
@@ -29,6 +33,16 @@ func AssignedNode() *AssignedNodeApplyConfiguration {
 // If called multiple times, the Name field is set to the value of the last call.
 func (b *AssignedNodeApplyConfiguration) WithName(value string) *AssignedNodeApplyConfiguration {
 	b.Name = &value
+	return b
+}
+
+// WithIPs adds the given value to the IPs field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the IPs field.
+func (b *AssignedNodeApplyConfiguration) WithIPs(values ...string) *AssignedNodeApplyConfiguration {
+	for i := range values {
+		b.IPs = append(b.IPs, values[i])
+	}
 	return b
 }
 

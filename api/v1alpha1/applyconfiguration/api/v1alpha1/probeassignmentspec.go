@@ -16,10 +16,13 @@ import (
 // Lists are tables; groups refer to their rows by index. There are no schema
 // defaults: what is written is what the controller compares with.
 type ProbeAssignmentSpecApplyConfiguration struct {
-	// nodes: echo pods that this prober aims at, by their node.
+	// nodes that this prober aims at, or at what is on them.
 	Nodes []AssignedNodeApplyConfiguration `json:"nodes,omitempty"`
 	// targets: addresses that this prober dials.
 	Targets []AssignedTargetApplyConfiguration `json:"targets,omitempty"`
+	// services: which targets are one Service and what is behind it. A climb
+	// tries the endpoints of a Service that fails.
+	Services []AssignedServiceApplyConfiguration `json:"services,omitempty"`
 	// pods of this node that probes start in, and whose listeners are looked
 	// at.
 	Pods []AssignedPodApplyConfiguration `json:"pods,omitempty"`
@@ -60,6 +63,19 @@ func (b *ProbeAssignmentSpecApplyConfiguration) WithTargets(values ...*AssignedT
 			panic("nil value passed to WithTargets")
 		}
 		b.Targets = append(b.Targets, *values[i])
+	}
+	return b
+}
+
+// WithServices adds the given value to the Services field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Services field.
+func (b *ProbeAssignmentSpecApplyConfiguration) WithServices(values ...*AssignedServiceApplyConfiguration) *ProbeAssignmentSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithServices")
+		}
+		b.Services = append(b.Services, *values[i])
 	}
 	return b
 }

@@ -26,6 +26,8 @@ type ProbeAssignmentStatusApplyConfiguration struct {
 	NotPassing []PairStatusApplyConfiguration `json:"notPassing,omitempty"`
 	// cut: how many more pairs do not pass than notPassing can hold.
 	Cut *int32 `json:"cut,omitempty"`
+	// rungs: what was seen on the ladder because of the pairs that are bad now.
+	Rungs []RungStatusApplyConfiguration `json:"rungs,omitempty"`
 }
 
 // ProbeAssignmentStatusApplyConfiguration constructs a declarative configuration of the ProbeAssignmentStatus type for use with
@@ -81,5 +83,18 @@ func (b *ProbeAssignmentStatusApplyConfiguration) WithNotPassing(values ...*Pair
 // If called multiple times, the Cut field is set to the value of the last call.
 func (b *ProbeAssignmentStatusApplyConfiguration) WithCut(value int32) *ProbeAssignmentStatusApplyConfiguration {
 	b.Cut = &value
+	return b
+}
+
+// WithRungs adds the given value to the Rungs field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Rungs field.
+func (b *ProbeAssignmentStatusApplyConfiguration) WithRungs(values ...*RungStatusApplyConfiguration) *ProbeAssignmentStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithRungs")
+		}
+		b.Rungs = append(b.Rungs, *values[i])
+	}
 	return b
 }
