@@ -21,8 +21,8 @@ type Pair struct {
 	// SourceIP is the address of Source in the family of Addr; where the pair
 	// has no Addr, its first one.
 	SourceIP netip.Addr
-	// Addr to dial. The port is 0 for ICMP; all of it is zero for DNS and for a
-	// hostname.
+	// Addr to dial. The port is 0 for ICMP, Tunnel and MTU; all of it is zero for
+	// DNS and for a hostname.
 	Addr netip.AddrPort
 	// Target is the row of spec.targets behind Addr; nil for mesh kinds, DNS
 	// and a hostname. It points into the assignment.
@@ -44,7 +44,7 @@ func (k ProbeKind) IsMesh() bool {
 // spec.targets.
 func (k ProbeKind) aimsAtTargets() bool {
 	switch k {
-	case ProbeTCP, ProbeHTTP, ProbeTLS, ProbeGRPC, ProbeTCPHalfOpen, ProbeUDP, ProbeICMP, ProbeListener, ProbeHostControl:
+	case ProbeTCP, ProbeHTTP, ProbeTLS, ProbeGRPC, ProbeTCPHalfOpen, ProbeUDP, ProbeICMP, ProbeTunnel, ProbeMTU, ProbeListener, ProbeHostControl:
 		return true
 	default:
 		return false
@@ -176,7 +176,7 @@ func (t *AssignedTarget) address(k ProbeKind) (netip.AddrPort, bool) {
 	if !ok {
 		return netip.AddrPort{}, false
 	}
-	if t.Port == 0 && (k == ProbeICMP || k == ProbeHostControl) {
+	if t.Port == 0 && (k == ProbeICMP || k == ProbeTunnel || k == ProbeMTU || k == ProbeHostControl) {
 		return netip.AddrPortFrom(ip, 0), true
 	}
 	port, ok := validPort(t.Port)
@@ -184,7 +184,7 @@ func (t *AssignedTarget) address(k ProbeKind) (netip.AddrPort, bool) {
 }
 
 // TargetPairKey is the key of a pair whose target is an address, without its
-// source: "10.1.2.3:53", "10.1.2.3:53/UDP", or for ICMP "10.1.2.3".
+// source: "10.1.2.3:53", "10.1.2.3:53/UDP", or "10.1.2.3" where there is no port.
 func TargetPairKey(addr netip.AddrPort, p Protocol) string {
 	if addr.Port() == 0 {
 		return addr.Addr().String()

@@ -211,6 +211,12 @@ const (
 	ProbeUDP ProbeKind = "UDP"
 	// ProbeICMP pings a target.
 	ProbeICMP ProbeKind = "ICMP"
+	// ProbeTunnel pings a node's address inside a tunnel of the cluster's network
+	// plugin, through the source node's own end of it.
+	ProbeTunnel ProbeKind = "Tunnel"
+	// ProbeMTU sends a target packets as large as the link they leave by, which
+	// must not be fragmented on the way.
+	ProbeMTU ProbeKind = "MTU"
 )
 
 // The kinds of probes that prove a Deny: their groups stand beside the group

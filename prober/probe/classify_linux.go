@@ -16,6 +16,7 @@ type icmpError struct {
 	errno     unix.Errno
 	origin    uint8 // SO_EE_ORIGIN_*
 	typ, code uint8
+	info      uint32 // the largest packet that passes, where one was too big
 	offender  netip.Addr
 }
 
@@ -155,10 +156,14 @@ func (f fault) classifyICMP(e icmpError) diagnosis {
 			verdict = Refused
 		}
 	}
+	name := meaning.name
+	if verdict == TooBig && e.info > 0 {
+		name += fmt.Sprintf(", at most %d bytes", e.info)
+	}
 	return diagnosis{
 		verdict:  verdict,
 		offender: e.offender,
-		evidence: fmt.Sprintf("%s%s %d/%d (%s) from %s after %s", f.stage(), family, e.typ, e.code, meaning.name, from, milliseconds(f.after)),
+		evidence: fmt.Sprintf("%s%s %d/%d (%s) from %s after %s", f.stage(), family, e.typ, e.code, name, from, milliseconds(f.after)),
 	}
 }
 

@@ -73,6 +73,7 @@ func parseExtendedErr(b []byte) (icmpError, bool) {
 		origin: b[4],
 		typ:    b[5],
 		code:   b[6],
+		info:   binary.NativeEndian.Uint32(b[8:12]),
 	}
 	sa := b[extendedErrSize:]
 	if len(sa) < 2 {

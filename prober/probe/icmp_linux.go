@@ -45,65 +45,84 @@ func probeICMP(ctx context.Context, t Target) Result {
 	return r.ping(ctx)
 }
 
-// ping sends one echo request: from a ping socket, which needs no capability
-// but a group within net.ipv4.ping_group_range, or else from a raw one.
-func (r *run) ping(ctx context.Context) Result {
-	// The port is the kernel's: it becomes the identifier.
-	r.target.Addr = netip.AddrPortFrom(r.target.Addr.Addr(), 0)
-	s, f := r.dial(ctx, overICMP)
-	defer s.close()
-	nonce := newNonce()
-	if f == nil {
-		f = s.pingOnce(nonce)
-	}
-	if f != nil && notPermitted(f) {
-		began, rawFault := r.rawPing(ctx, nonce)
-		if f = rawFault; f == nil {
-			return r.pinged(began)
-		}
-		if notPermitted(f) {
-			return r.end(diagnosis{
-				verdict:  Unsupported,
-				evidence: "ping sockets are not permitted: set the pod's sysctl net.ipv4.ping_group_range to include its group, such as \"0 2147483647\"",
-			})
-		}
-	}
-	if f != nil {
-		return r.fail(f)
-	}
-	return r.pinged(s.began)
+// echo is one echo request.
+type echo struct {
+	nonce [16]byte
+	// payload of the message in bytes, at least those of the nonce.
+	payload int
+	// whole keeps the packet from being fragmented, here and on the way.
+	whole bool
 }
 
-// pinged makes the Result of a reply.
-func (r *run) pinged(began time.Time) Result {
-	r.phase("exchange", time.Since(began))
-	return r.end(diagnosis{verdict: Connected, evidence: "echo reply"})
+// ping sends one echo request and makes the Result.
+func (r *run) ping(ctx context.Context) Result {
+	began, f := r.exchangeEcho(ctx, echo{nonce: newNonce(), payload: icmpPayloadSize})
+	switch {
+	case f == nil:
+		r.phase("exchange", time.Since(began))
+		return r.end(diagnosis{verdict: Connected, evidence: "echo reply"})
+	case notPermitted(f):
+		return r.pingForbidden()
+	default:
+		return r.fail(f)
+	}
+}
+
+// pingForbidden makes the Result where neither kind of socket is permitted.
+func (r *run) pingForbidden() Result {
+	return r.end(diagnosis{
+		verdict:  Unsupported,
+		evidence: "ping sockets are not permitted: set the pod's sysctl net.ipv4.ping_group_range to include its group, such as \"0 2147483647\"",
+	})
+}
+
+// exchangeEcho sends one echo request and waits for the reply: from a ping
+// socket, which needs no capability but a group within
+// net.ipv4.ping_group_range, or else from a raw one.
+func (r *run) exchangeEcho(ctx context.Context, e echo) (began time.Time, f *fault) {
+	s := new(sock)
+	// The port is the kernel's: it becomes the identifier.
+	*s = newSock(ctx, overICMP, r.target.origin(), netip.AddrPortFrom(r.target.Addr.Addr(), 0), r.timeout())
+	s.whole = e.whole
+	defer s.close()
+	if f = s.launch(); f == nil {
+		f = s.register()
+	}
+	if f == nil {
+		f = s.pingOnce(e)
+	}
+	if f != nil && notPermitted(f) {
+		return r.rawPing(ctx, e)
+	}
+	return s.began, f
 }
 
 // pingOnce makes the exchange on a ping socket.
-func (s *sock) pingOnce(nonce [16]byte) *fault {
-	if f := s.write(echoRequest(s.v6, nonce)); f != nil {
+func (s *sock) pingOnce(e echo) *fault {
+	if f := s.write(e.request(s.v6)); f != nil {
 		return f
 	}
-	var buf [icmpHeaderSize + icmpPayloadSize + 1]byte
+	buf := make([]byte, icmpHeaderSize+e.payload+1)
 	for {
-		n, from, f := s.readFrom(buf[:])
+		n, from, f := s.readFrom(buf)
 		if f != nil {
 			return f
 		}
 		// The socket gets every reply to its identifier, whoever sends it.
-		if from == s.target.Addr().WithZone("") && isEchoReply(s.v6, buf[:n], nonce) {
+		if from == s.target.Addr().WithZone("") && n == len(buf)-1 && e.answeredBy(s.v6, buf[:n]) {
 			return nil
 		}
 	}
 }
 
 // rawPing makes the exchange on a raw socket.
-func (r *run) rawPing(ctx context.Context, nonce [16]byte) (began time.Time, f *fault) {
+func (r *run) rawPing(ctx context.Context, e echo) (began time.Time, f *fault) {
 	s := &rawSock{}
-	s.sock = newSock(ctx, overRawICMP, r.target.origin(), r.target.Addr, r.timeout())
+	s.sock = newSock(ctx, overRawICMP, r.target.origin(), netip.AddrPortFrom(r.target.Addr.Addr(), 0), r.timeout())
+	s.whole = e.whole
 	defer s.close()
-	request := echoRequest(s.v6, nonce)
+	nonce := e.nonce
+	request := e.request(s.v6)
 	copy(request[4:6], nonce[:2]) // the identifier
 	if !s.v6 {
 		binary.BigEndian.PutUint16(request[2:4], fold(addWords(0, request)))
@@ -113,7 +132,7 @@ func (r *run) rawPing(ctx context.Context, nonce [16]byte) (began time.Time, f *
 		if !s.v6 { // in IPv6 there comes no IP header
 			packet, ok = ipv4Payload(packet)
 		}
-		return ok && isEchoReply(s.v6, packet, nonce)
+		return ok && e.answeredBy(s.v6, packet)
 	}
 	s.mine = func(packet []byte) bool {
 		return len(packet) >= icmpHeaderSize && packet[0] == request[0] && bytes.Equal(packet[4:8], request[4:8])
@@ -151,22 +170,24 @@ func (s *rawSock) onlyReplies() error {
 	return unix.SetsockoptICMPv6Filter(s.fd, unix.SOL_ICMPV6, unix.ICMPV6_FILTER, all)
 }
 
-// echoRequest makes the message; the kernel fills in checksum and identifier.
-func echoRequest(v6 bool, nonce [16]byte) []byte {
-	b := make([]byte, icmpHeaderSize+icmpPayloadSize)
+// request makes the message; the kernel fills in checksum and identifier.
+func (e echo) request(v6 bool) []byte {
+	b := make([]byte, icmpHeaderSize+e.payload)
 	b[0] = icmpEchoRequest
 	if v6 {
 		b[0] = icmp6EchoRequest
 	}
 	b[7] = 1 // sequence number
-	copy(b[icmpHeaderSize:], nonce[:])
+	copy(b[icmpHeaderSize:], e.nonce[:])
 	return b
 }
 
-func isEchoReply(v6 bool, b []byte, nonce [16]byte) bool {
+// answeredBy says whether a message is the reply; of a long one the beginning
+// will do.
+func (e echo) answeredBy(v6 bool, b []byte) bool {
 	want := byte(icmpEchoReply)
 	if v6 {
 		want = icmp6EchoReply
 	}
-	return len(b) == icmpHeaderSize+icmpPayloadSize && b[0] == want && b[1] == 0 && bytes.HasPrefix(b[icmpHeaderSize:], nonce[:])
+	return len(b) >= icmpHeaderSize+len(e.nonce) && b[0] == want && b[1] == 0 && bytes.HasPrefix(b[icmpHeaderSize:], e.nonce[:])
 }

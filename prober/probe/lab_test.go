@@ -187,5 +187,5 @@ func (e *entry) Do(f func() error) error {
 func (e *entry) ResolvConf() ([]byte, error) { return e.resolvConf, e.resolvErr }
 
 func at(ip netip.Addr, port uint16) probe.Target {
-	return probe.Target{Addr: netip.AddrPortFrom(ip, port)}
+	return probe.Target{Addr: netip.AddrPortFrom(ip, port), Size: 1000}
 }

@@ -30,6 +30,8 @@ const (
 	TCPHalfOpen Kind = "TCPHalfOpen"
 	UDP         Kind = "UDP"
 	ICMP        Kind = "ICMP"
+	MTU         Kind = "MTU"
+	Tunnel      Kind = "Tunnel"
 )
 
 // Kinds is the table of all kinds: what makes one probe of a kind and, where
@@ -48,6 +50,8 @@ func Kinds() map[Kind]Method {
 		TCPHalfOpen: {Probe: probeTCPHalfOpen, NewBatch: newHalfOpenBatch},
 		UDP:         {Probe: probeUDP},
 		ICMP:        {Probe: probeICMP},
+		MTU:         {Probe: probeMTU},
+		Tunnel:      {Probe: probeTunnel},
 	}
 }
 
@@ -93,8 +97,8 @@ type Target struct {
 	// Source address to bind the sockets to; the zero value leaves it to the
 	// kernel. An address that cannot be bound means the wrong namespace.
 	Source netip.Addr
-	// Addr to dial: one address, never a name. The port is ignored for ICMP;
-	// all of it for DNS, and where Host is set.
+	// Addr to dial: one address, never a name. The port is ignored for ICMP,
+	// MTU and Tunnel; all of it for DNS, and where Host is set.
 	Addr netip.AddrPort
 	// Host is a name to dial instead of Addr; its zero value is none. Mesh
 	// kinds do not read it.
@@ -116,6 +120,23 @@ type Target struct {
 	TLS *TLSClient
 	// DNS question; kind DNS.
 	DNS DNSQuestion
+	// Size of the large packet in bytes with its IP header: that of the link it
+	// leaves by; kind MTU.
+	Size int
+	// Tunnel that leads to Addr; kind Tunnel.
+	Tunnel TunnelEnd
+}
+
+// TunnelEnd is where a VXLAN tunnel ends, outside of the tunnel. Its zero
+// value is a tunnel of any other kind, or one of which no more is known.
+type TunnelEnd struct {
+	// Endpoint is the UDP address of the peer's end.
+	Endpoint netip.AddrPort
+	// Local is the address of the own end; the zero value leaves it to the
+	// kernel.
+	Local netip.Addr
+	// VNI of the tunnel.
+	VNI uint32
 }
 
 // Entry is a network namespace that sockets can be made in.

@@ -5,6 +5,7 @@ package probe
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -155,4 +156,11 @@ func (s *sock) waitFault(op string, err error) *fault {
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// newNonce returns 128 random bits.
+func newNonce() (nonce [16]byte) {
+	// It never fails: crypto/rand ends the program if the kernel has none.
+	_, _ = rand.Read(nonce[:])
+	return nonce
 }

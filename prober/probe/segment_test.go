@@ -102,7 +102,7 @@ func FuzzAnswer(f *testing.F) {
 			s.sent(b)
 		}
 		if payload, ok := ipv4Payload(b); ok {
-			isEchoReply(false, payload, [16]byte{})
+			echo{}.answeredBy(false, payload)
 		}
 	})
 }

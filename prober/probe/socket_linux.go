@@ -5,7 +5,6 @@ package probe
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net/netip"
 	"os"
@@ -64,7 +63,10 @@ type sock struct {
 	timeout   time.Duration
 	connect   time.Duration // how long the TCP handshake took; zero before
 	armed     bool
-	stop      func() bool
+	// whole keeps what is sent from being fragmented, whatever the kernel has
+	// heard of the path before.
+	whole bool
+	stop  func() bool
 	// mine says whether an ICMP error is about a packet of this probe, by the
 	// first bytes behind that packet's IP header; nil where the kernel knows.
 	mine func(packet []byte) bool
@@ -168,6 +170,11 @@ func (s *sock) open() (op string, err error) {
 	_, level, option := s.family()
 	if err = unix.SetsockoptInt(s.fd, level, option, 1); err != nil {
 		return "setsockopt", err
+	}
+	if s.whole {
+		if err = s.neverFragment(); err != nil {
+			return "setsockopt", err
+		}
 	}
 	if s.transport == overTCP {
 		// Closed by a reset: no TIME_WAIT here, and conntrack forgets the
@@ -389,11 +396,4 @@ func (s *sock) close() {
 	case s.fd >= 0:
 		_ = unix.Close(s.fd)
 	}
-}
-
-// newNonce returns 128 random bits.
-func newNonce() (nonce [16]byte) {
-	// It never fails: crypto/rand ends the program if the kernel has none.
-	_, _ = rand.Read(nonce[:])
-	return nonce
 }

@@ -19,7 +19,7 @@ type PairStatusApplyConfiguration struct {
 	Group *string `json:"group,omitempty"`
 	// target identifies the pair within its group: node name and IP family
 	// ("node3/IPv4") for a mesh kind, the name for DNS, name and port for a
-	// hostname, the address for ICMP, and address and port for any other kind
+	// hostname, the address where there is no port, and address and port else
 	// ("10.1.2.3:53", "10.1.2.3:53/UDP"). Where the source is a pod, its UID and
 	// '>' stand before it.
 	Target *string `json:"target,omitempty"`
