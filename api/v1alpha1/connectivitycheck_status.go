@@ -60,8 +60,8 @@ type Summary struct {
 	// +optional
 	Passing string `json:"passing,omitempty"`
 
-	// broken: the names of the paths that fail, separated by commas, cut at
-	// 64 characters.
+	// broken: the names of the paths that fail, separated by commas, and after
+	// "unknown: " those of which nothing can be said; cut at 64 characters.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	Broken string `json:"broken,omitempty"`

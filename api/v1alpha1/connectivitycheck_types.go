@@ -197,11 +197,11 @@ type Sampling struct {
 // +kubebuilder:resource:shortName=ccheck,categories=netladder
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Passing",type=string,JSONPath=`.status.summary.passing`,description="paths that pass, of all"
-// +kubebuilder:printcolumn:name="Broken",type=string,JSONPath=`.status.summary.broken`,description="the paths that fail"
+// +kubebuilder:printcolumn:name="Broken",type=string,JSONPath=`.status.summary.broken`,description="the paths that fail, and those of which nothing can be said"
 // +kubebuilder:printcolumn:name="Rung",type=string,JSONPath=`.status.summary.rung`,description="where the first of them is broken, as far as known"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) < 64 && !self.metadata.name.contains('.')",message="the name of a ConnectivityCheck must be a DNS label of at most 63 characters, for example order-validator: it becomes a metric label"
 type ConnectivityCheck struct {
 	metav1.TypeMeta `json:",inline"`

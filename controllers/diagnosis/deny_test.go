@@ -297,7 +297,7 @@ func TestDenyStory(t *testing.T) {
 			"Normal PathRecovered: path deny is Passing: blocked, and proven: the targets listen, and the way to them works", "1/1 "},
 		{"target down", func() { d.listener("db-1", failingAs(v1alpha1.VerdictNotListening)) },
 			"Normal PathUnknown: path deny is Unknown (TargetNotListening): 2 of 4 pairs are not proven to be blocked: 2 TargetNotListening, such as: " +
-				"pod db-1 does not listen on TCP 5432, so nothing proves that a policy blocks it: start what listens there, or correct the port", "0/1 "},
+				"pod db-1 does not listen on TCP 5432, so nothing proves that a policy blocks it: start what listens there, or correct the port", "0/1 unknown: deny"},
 		{"target up", func() { d.listener("db-1", result{state: passing}) },
 			"Normal PathPassing: path deny is Passing: blocked, and proven: the targets listen, and the way to them works", "1/1 "},
 	} {

@@ -47,19 +47,36 @@ func For(check *v1alpha1.ConnectivityCheck, s diagnosis.Summary, now time.Time) 
 // brief puts the paths into two short strings.
 func brief(paths []v1alpha1.PathStatus) *v1alpha1.Summary {
 	passing := 0
-	var broken []string
+	var broken, unknown []string
 	for i := range paths {
 		switch paths[i].State {
 		case v1alpha1.StatePassing, v1alpha1.StateDegraded:
 			passing++
 		case v1alpha1.StateFailing:
 			broken = append(broken, paths[i].Name)
+		case v1alpha1.StateUnknown:
+			// Who suspends a check knows that its paths are.
+			if paths[i].Reason != v1alpha1.ReasonSuspended {
+				unknown = append(unknown, paths[i].Name)
+			}
 		}
 	}
 	return &v1alpha1.Summary{
 		Passing: fmt.Sprintf("%d/%d", passing, len(paths)),
-		Broken:  cut(strings.Join(broken, ","), maxBroken),
+		Broken:  cut(listed(broken, unknown), maxBroken),
 	}
+}
+
+// listed has the paths that fail before those that are unknown.
+func listed(broken, unknown []string) string {
+	text := strings.Join(broken, ",")
+	switch {
+	case len(unknown) == 0:
+		return text
+	case text != "":
+		text += "; "
+	}
+	return text + "unknown: " + strings.Join(unknown, ",")
 }
 
 // cut shortens s, which is ASCII, to at most limit bytes.

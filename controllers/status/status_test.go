@@ -57,7 +57,7 @@ func TestFor(t *testing.T) {
 	if diff := cmp.Diff(want, got.Conditions); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(&v1alpha1.Summary{Passing: "2/5", Broken: "d,e"}, got.Summary); diff != "" {
+	if diff := cmp.Diff(&v1alpha1.Summary{Passing: "2/5", Broken: "d,e; unknown: c"}, got.Summary); diff != "" {
 		t.Error(diff)
 	}
 	if got.ObservedGeneration != 7 || len(got.Paths) != 5 {
@@ -76,6 +76,23 @@ func TestForCutsBroken(t *testing.T) {
 	got := status.For(&v1alpha1.ConnectivityCheck{}, s, t0).Summary
 	if len(got.Broken) != 64 || !strings.HasSuffix(got.Broken, "...") || got.Passing != "0/64" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestUnknownIsListed: a check that is not Ready names what is the matter.
+func TestUnknownIsListed(t *testing.T) {
+	suspended := path("a", v1alpha1.StateUnknown)
+	suspended.Reason = v1alpha1.ReasonSuspended
+	for want, paths := range map[string][]v1alpha1.PathStatus{
+		"":                {path("a", v1alpha1.StatePassing), path("b", v1alpha1.StatePending), suspended},
+		"a":               {path("a", v1alpha1.StateFailing)},
+		"unknown: a,b":    {path("a", v1alpha1.StateUnknown), path("b", v1alpha1.StateUnknown)},
+		"b; unknown: a":   {path("a", v1alpha1.StateUnknown), path("b", v1alpha1.StateFailing)},
+		"a,c; unknown: b": {path("a", v1alpha1.StateFailing), path("b", v1alpha1.StateUnknown), path("c", v1alpha1.StateFailing)},
+	} {
+		if got := status.For(&v1alpha1.ConnectivityCheck{}, diagnosis.Summary{Paths: paths}, t0).Summary.Broken; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 

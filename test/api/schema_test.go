@@ -31,6 +31,23 @@ func TestSchemaIsExplained(t *testing.T) {
 	}
 }
 
+// TestLongColumnsComeLast: what may be long pushes nothing out of sight that is
+// short, such as the age.
+func TestLongColumnsComeLast(t *testing.T) {
+	t.Parallel()
+	for _, plural := range plurals {
+		long := ""
+		for _, c := range crd(t, plural).Spec.Versions[0].AdditionalPrinterColumns {
+			switch {
+			case c.Type == "string" && c.Priority > 0:
+				long = c.Name
+			case long != "":
+				t.Errorf("%s: the column %s stands behind %s", plural, c.Name, long)
+			}
+		}
+	}
+}
+
 func explain(t *testing.T, path string, s *apiextensionsv1.JSONSchemaProps) {
 	t.Helper()
 	if foreign.MatchString(path) {

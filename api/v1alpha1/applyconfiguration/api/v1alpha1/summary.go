@@ -16,8 +16,8 @@ import (
 type SummaryApplyConfiguration struct {
 	// passing paths of all, for example 3/4. Degraded paths count as passing.
 	Passing *string `json:"passing,omitempty"`
-	// broken: the names of the paths that fail, separated by commas, cut at
-	// 64 characters.
+	// broken: the names of the paths that fail, separated by commas, and after
+	// "unknown: " those of which nothing can be said; cut at 64 characters.
 	Broken *string `json:"broken,omitempty"`
 	// rung of the network on which the first of the paths that fail and have a
 	// diagnosis is broken.
