@@ -41,7 +41,14 @@ func near(a, b string) (edits int, ok bool) {
 
 // plain is a text without what separates its words: payment_api and
 // payment-api are often taken for each other.
-func plain(s string) string { return strings.NewReplacer("-", "", "_", "", ".", "").Replace(s) }
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' {
+			return -1
+		}
+		return r
+	}, s)
+}
 
 // digitsApart is true for two texts that differ in their digits alone: web-1 is
 // no slip for web-2.

@@ -54,6 +54,18 @@ type Suggestion struct {
 	Objects int
 }
 
+// Name is the one of the names that was probably meant; empty if none is near.
+func Name(wanted string, names []string) string {
+	best, fewest := "", 0
+	for _, name := range names[:min(len(names), maxCandidates)] {
+		edits, ok := near(wanted, name)
+		if ok && edits > 0 && (best == "" || edits < fewest || edits == fewest && name < best) {
+			best, fewest = name, edits
+		}
+	}
+	return best
+}
+
 // Question asks whether suggestions were meant: "did you mean app=payment?";
 // empty without any.
 func Question(list []Suggestion) string {
@@ -186,7 +198,14 @@ type vocabulary map[Label]int
 // add counts those labels of an object that could be meant by one of the terms:
 // with the same key, or the same value.
 func (v *vocabulary) add(labels map[string]string, terms []term) {
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
+	var candidates []string
+	for key, value := range labels {
+		if slices.ContainsFunc(terms, func(t term) bool { return t.mayMean(Label{key, value}) }) {
+			candidates = append(candidates, key)
+		}
+	}
+	slices.Sort(candidates) // so that what does not fit is always the same
+	for _, key := range candidates {
 		label, valued, keyed := Label{key, labels[key]}, false, false
 		for _, t := range terms {
 			if t.mayMean(label) {
