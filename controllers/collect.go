@@ -23,7 +23,7 @@ const maxFailingPairs = 100
 type collector struct {
 	world atomic.Pointer[world]
 
-	state, pairs, failing, dropped, nodes *prometheus.Desc
+	state, pairs, diagnosis, failing, dropped, nodes *prometheus.Desc
 }
 
 func newCollector() *collector {
@@ -34,6 +34,8 @@ func newCollector() *collector {
 			"1 for the state that a path is in, 0 for the others.", with("expect", "severity", "state"), nil),
 		pairs: prometheus.NewDesc("netladder_path_pairs",
 			"How many pairs of source and target of a path are in each state.", with("state"), nil),
+		diagnosis: prometheus.NewDesc("netladder_path_diagnosis",
+			"1 for the rung of the network on which a failing path is broken, and why.", with("rung", "reason"), nil),
 		failing: prometheus.NewDesc("netladder_failing_pair",
 			"1 for a pair that fails; at most 100 in all.", with("source_node", "target", "verdict"), nil),
 		dropped: prometheus.NewDesc("netladder_failing_pairs_dropped",
@@ -44,7 +46,7 @@ func newCollector() *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{c.state, c.pairs, c.failing, c.dropped, c.nodes} {
+	for _, desc := range []*prometheus.Desc{c.state, c.pairs, c.diagnosis, c.failing, c.dropped, c.nodes} {
 		ch <- desc
 	}
 }
@@ -73,6 +75,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			for _, state := range states() {
 				gauge(c.state, oneIf(state == path.State), with(expect, severity, string(state))...)
 				gauge(c.pairs, float64(count(path.Pairs, state)), with(string(state))...)
+			}
+			if d := path.Diagnosis; d != nil {
+				gauge(c.diagnosis, 1, with(string(d.Rung), d.Reason)...)
 			}
 			failing += int(path.Pairs.Failing)
 			for _, pair := range failingPairs(path) {

@@ -51,7 +51,7 @@ func (r *reporter) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	told := r.world.toldOf(req.NamespacedName, object.Status)
 	due, changed := status.Due(object.Status, next, writtenAt)
 	if !changed || input.Now.Before(due) {
-		if list := status.Events(told, object.Status); len(list) > 0 {
+		if list := r.news(req.NamespacedName, told, object.Status); len(list) > 0 {
 			r.announce(ctx, &judged, list)
 		}
 		return reconcile.Result{RequeueAfter: until(earliest(due, summary.Deadline), input.Now)}, nil
@@ -63,7 +63,7 @@ func (r *reporter) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	r.world.statusWritten(req.NamespacedName)
-	r.announce(ctx, &judged, status.Events(told, next))
+	r.announce(ctx, &judged, r.news(req.NamespacedName, told, next))
 	log.FromContext(ctx).V(1).Info("Reported", "check", req.NamespacedName, "summary", next.Summary)
 	return reconcile.Result{RequeueAfter: until(summary.Deadline, input.Now)}, nil
 }
@@ -79,6 +79,13 @@ func blame(conditions []metav1.Condition, installation string) {
 			c.Message += "; Netladder itself has a problem: " + installation
 		}
 	}
+}
+
+// news are the events on the way from one status to another.
+func (r *reporter) news(key types.NamespacedName, old, next v1alpha1.ConnectivityCheckStatus) []status.Event {
+	return append(status.Events(old, next), status.Diagnosed(old, next, func(path *v1alpha1.PathStatus) bool {
+		return r.world.firstDiagnosed(key, path)
+	})...)
 }
 
 // announce tells how a check came to the status that is persisted.

@@ -71,6 +71,15 @@ type check struct {
 	// told is the status up to which events were announced; nil if that is the
 	// one that is persisted.
 	told *v1alpha1.ConnectivityCheckStatus
+	// diagnosed are the failures of paths, by name, and the reasons that they
+	// were told to have.
+	diagnosed map[string]diagnosed
+}
+
+// diagnosed are the reasons of one failure that were told.
+type diagnosed struct {
+	since   time.Time
+	reasons map[string]struct{}
 }
 
 // touched is what an observation may have changed.
@@ -253,6 +262,29 @@ func (w *world) setTold(key types.NamespacedName, told *v1alpha1.ConnectivityChe
 	if known := w.checks[key]; known != nil {
 		known.told = told
 	}
+}
+
+// firstDiagnosed notes the reason of a path's diagnosis, and says whether the
+// path was not told to have it since it began to fail. The last of them are
+// forgotten with the process, and with the check.
+func (w *world) firstDiagnosed(key types.NamespacedName, path *v1alpha1.PathStatus) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.checks[key]
+	if known == nil {
+		return false
+	}
+	now, ok := known.diagnosed[path.Name]
+	if !ok || !now.since.Equal(path.LastTransitionTime.Time) {
+		now = diagnosed{since: path.LastTransitionTime.Time, reasons: map[string]struct{}{}}
+		if known.diagnosed == nil {
+			known.diagnosed = map[string]diagnosed{}
+		}
+		known.diagnosed[path.Name] = now
+	}
+	_, told := now.reasons[path.Diagnosis.Reason]
+	now.reasons[path.Diagnosis.Reason] = struct{}{}
+	return !told
 }
 
 // statusWritten notes that a check's status was persisted.

@@ -106,6 +106,9 @@ func about(paths []v1alpha1.PathStatus, all int, one, many string) string {
 		switch {
 		case len(paths) > maxExplained:
 			parts[i] = p.Name
+		case p.Diagnosis != nil:
+			// Why it fails is worth more than who fails to reach whom.
+			parts[i] = fmt.Sprintf("%s (%s)", p.Name, cut(p.Diagnosis.Message, maxMessage/2))
 		case p.Message != "" && p.Reason != "":
 			parts[i] = fmt.Sprintf("%s (%s: %s)", p.Name, p.Reason, cut(p.Message, maxMessage/4))
 		case p.Message != "":

@@ -31,6 +31,9 @@ type bad struct {
 	// evidence as reported, not yet made printable.
 	evidence string
 	since    time.Time
+	// group and node that the pair is of; nil and empty where it is not named.
+	group *v1alpha1.ProbeGroup
+	node  string
 }
 
 // group adds one source's part of a group to the path.

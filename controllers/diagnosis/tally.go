@@ -31,6 +31,9 @@ type tally struct {
 	// foreign is true if targets may be in namespaces of which the check is
 	// not shown more than their name.
 	foreign bool
+	// translated is true if a node may put its own address in the place of the
+	// source's.
+	translated bool
 	// fromPods is true if probes start in workload pods.
 	fromPods bool
 	// waiting counts pairs whose proof may still come.

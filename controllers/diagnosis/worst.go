@@ -26,6 +26,8 @@ type worst struct {
 	show           v1alpha1.WorstPair
 	// key tells pairs apart that are shown alike.
 	key string
+	// dialled is how it was probed.
+	dialled dialled
 }
 
 // rankOf orders states, the worst first.
@@ -81,6 +83,7 @@ func (t *tally) addWorst(b *bad) {
 	w.show.State, w.show.Verdict, w.show.Reason = b.state, verdict, b.reason
 	w.show.Evidence = printable(b.evidence, maxEvidence)
 	w.show.Since = metav1.NewTime(w.since)
+	w.dialled = dialled{pair: *b.pair, group: b.group, node: b.node}
 	if len(t.worst) == maxWorstOfPath {
 		t.worst = t.worst[:maxWorstOfPath-1]
 	}

@@ -44,16 +44,20 @@ func For(check *v1alpha1.ConnectivityCheck, s diagnosis.Summary, now time.Time) 
 	return out
 }
 
-// brief puts the paths into two short strings.
+// brief puts the paths into a few short strings.
 func brief(paths []v1alpha1.PathStatus) *v1alpha1.Summary {
 	passing := 0
 	var broken, unknown []string
+	var rung v1alpha1.Rung
 	for i := range paths {
 		switch paths[i].State {
 		case v1alpha1.StatePassing, v1alpha1.StateDegraded:
 			passing++
 		case v1alpha1.StateFailing:
 			broken = append(broken, paths[i].Name)
+			if d := paths[i].Diagnosis; d != nil && rung == "" {
+				rung = d.Rung
+			}
 		case v1alpha1.StateUnknown:
 			// Who suspends a check knows that its paths are.
 			if paths[i].Reason != v1alpha1.ReasonSuspended {
@@ -64,6 +68,7 @@ func brief(paths []v1alpha1.PathStatus) *v1alpha1.Summary {
 	return &v1alpha1.Summary{
 		Passing: fmt.Sprintf("%d/%d", passing, len(paths)),
 		Broken:  cut(listed(broken, unknown), maxBroken),
+		Rung:    rung,
 	}
 }
 

@@ -1,0 +1,191 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package diagnosis
+
+import (
+	"net/netip"
+	"regexp"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/policy"
+)
+
+// maxBehind is how many endpoints behind one address are asked about.
+const maxBehind = 10
+
+// dialled is how a pair was probed.
+type dialled struct {
+	pair  pair
+	group *v1alpha1.ProbeGroup
+	// node of the prober.
+	node string
+}
+
+// flow is one connection that a probe was, or may have been, with how its ends
+// are called.
+type flow struct {
+	policy.Flow
+	source, destination string
+}
+
+// flows that a pair that is shown may have been, as policies see them: one for
+// each endpoint behind a ClusterIP. None if that is not known.
+func (e *explainer) flows(t *tally, w *worst) []flow {
+	d := &w.dialled
+	base := flow{source: w.show.Source, destination: w.show.Target}
+	switch d.group.From {
+	case v1alpha1.SourcePods:
+		if d.pair.pod == nil {
+			return nil
+		}
+		base.Source.Pod = e.index.Pod(types.UID(d.pair.pod.UID))
+	case v1alpha1.SourceHost:
+		base.Source.Node, base.source = d.node, "node "+d.node
+	default:
+		base.source = "the prober on " + d.node
+		if facts := e.in.Nodes[d.node]; facts != nil && facts.Prober != nil {
+			base.Source.Pod = e.index.Pod(types.UID(facts.Prober.UID))
+		}
+	}
+	if base.Source.Pod == nil && base.Source.Node == "" {
+		return nil
+	}
+	out := e.destinations(t, w, base)
+	for i := range out {
+		e.look(&out[i].Source)
+		e.look(&out[i].Destination)
+	}
+	return out
+}
+
+// look notes that an answer depends on an end.
+func (e *explainer) look(p *policy.Peer) {
+	if p.Pod != nil {
+		e.looked[p.Pod.Key.Namespace] = struct{}{}
+	}
+}
+
+// destinations completes a flow.
+func (e *explainer) destinations(t *tally, w *worst, base flow) []flow {
+	p, g := &w.dialled.pair, w.dialled.group
+	base.Protocol, base.Port = v1alpha1.ProtocolTCP, int32(p.addr.Port())
+	switch {
+	case g.Kind == v1alpha1.ProbeDNS || p.target == nil && w.show.Verdict == v1alpha1.VerdictDNSTimeout:
+		return e.nameservers(w, base)
+	case p.target == nil && p.node == "": // a hostname: which address was dialled is not known
+		return nil
+	case p.target == nil:
+		base.destination = "the echo pod on " + p.node
+		return e.echo(w, base)
+	}
+	if p.target.Protocol != "" {
+		base.Protocol = p.target.Protocol
+	}
+	if g.Kind == v1alpha1.ProbeICMP || base.Port == 0 {
+		base.Protocol, base.Port = "", 0
+	}
+	base.Destination.IP = p.addr.Addr()
+	if p.target.UID != "" {
+		base.Destination.Pod = e.index.Pod(types.UID(p.target.UID))
+		if base.Destination.Pod == nil {
+			return nil
+		}
+		return []flow{e.named(base)}
+	}
+	if t.translated {
+		return nil // which source address a policy sees is up to the plugin
+	}
+	base.Destination.Node = p.node
+	return e.behind(base, p.addr)
+}
+
+// echo completes a flow to an echo pod.
+func (e *explainer) echo(w *worst, base flow) []flow {
+	p, g := &w.dialled.pair, w.dialled.group
+	if base.Destination.Pod = e.index.Pod(types.UID(p.echoUID)); base.Destination.Pod == nil {
+		return nil
+	}
+	base.Destination.IP, base.Port = p.addr.Addr(), g.Port
+	switch g.Kind {
+	case v1alpha1.ProbeMeshUDP:
+		base.Protocol = v1alpha1.ProtocolUDP
+	case v1alpha1.ProbeMeshICMP:
+		base.Protocol, base.Port = "", 0
+	}
+	return []flow{base}
+}
+
+// named gives the pod at the far end the name by which it may be called.
+func (e *explainer) named(f flow) flow {
+	if pod := f.Destination.Pod; pod != nil {
+		f.destination = e.podName(pod.Key.Namespace, pod.Key.Name)
+		if e.secret(pod.Key.Namespace) {
+			f.destination = "a pod of namespace " + pod.Key.Namespace
+		}
+	}
+	return f
+}
+
+// behind completes flows to an address, which may be that of a Service.
+func (e *explainer) behind(base flow, at netip.AddrPort) []flow {
+	s := e.view.ServiceAt(at.Addr())
+	if s == nil {
+		if base.Destination.Node == "" {
+			base.Destination.Pod = e.view.PodAt(at.Addr())
+		}
+		return []flow{e.named(base)}
+	}
+	e.looked[s.Key.Namespace] = struct{}{}
+	base.Service = at
+	var out []flow
+	for i := range s.Ports {
+		port := &s.Ports[i]
+		protocol := port.Protocol
+		if protocol == "" {
+			protocol = v1alpha1.ProtocolTCP
+		}
+		if port.Port != base.Port || protocol != base.Protocol {
+			continue
+		}
+		for _, endpoint := range port.Endpoints[:min(len(port.Endpoints), maxBehind)] {
+			if endpoint.Addr().Is4() != at.Addr().Is4() {
+				continue
+			}
+			f := base
+			f.Destination = policy.Peer{Pod: e.view.PodAt(endpoint.Addr()), IP: endpoint.Addr()}
+			f.Port = int32(endpoint.Port())
+			out = append(out, e.named(f))
+		}
+	}
+	return out
+}
+
+// atServer finds the nameserver in what a prober saw, such as "A example.com. at
+// 10.96.0.10: no answer within 1s".
+var atServer = regexp.MustCompile(` at ([0-9A-Fa-f:.]{2,45}): `)
+
+// nameservers completes flows of a lookup: to the server that the evidence
+// names.
+func (e *explainer) nameservers(w *worst, base flow) []flow {
+	found := atServer.FindStringSubmatch(w.show.Evidence)
+	if found == nil {
+		return nil
+	}
+	server, err := netip.ParseAddr(found[1])
+	if err != nil {
+		return nil
+	}
+	base.Protocol, base.Port = v1alpha1.ProtocolUDP, 53
+	if dns := w.dialled.group.DNS; dns != nil && dns.Transport == v1alpha1.DNSOverTCP {
+		base.Protocol = v1alpha1.ProtocolTCP
+	}
+	base.destination, base.Destination.IP = "the nameserver "+server.String(), server
+	out := e.behind(base, netip.AddrPortFrom(server.Unmap(), 53))
+	for i := range out {
+		out[i].destination = base.destination
+	}
+	return out
+}
