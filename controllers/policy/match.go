@@ -51,10 +51,10 @@ func (q *question) rule(r *rule) (match, *Rule) {
 }
 
 // ports says whether the ports of a rule match the port of the destination, and
-// that of the Service that is dialled.
+// that of the Service that is dialled, which the destination never sees.
 func (q *question) ports(r *rule) (after, before bool) {
 	after = portsMatch(r.ports, q.protocol, q.port, q.target)
-	before = q.service.IsValid() && portsMatch(r.ports, q.protocol, int32(q.service.Port()), nil)
+	before = q.direction == Egress && q.service.IsValid() && portsMatch(r.ports, q.protocol, int32(q.service.Port()), nil)
 	return after, before
 }
 
@@ -94,7 +94,7 @@ func (q *question) block(b *block, after, before bool) match {
 		switch {
 		case !after:
 			return no
-		case q.place == nodeAddress, q.place == outside && translated:
+		case q.hidden():
 			return certain(sameFamily(b.Addr(), q.ip), perhaps)
 		case q.place == outside:
 			return certain(b.contains(q.ip), yes)
@@ -107,6 +107,12 @@ func (q *question) block(b *block, after, before bool) match {
 		return certain(after, yes)
 	}
 	return certain(after || before, perhaps)
+}
+
+// hidden is true where it is left to the plugin by which address the far end is
+// seen: a node, which has several, and a client of a Service from outside.
+func (q *question) hidden() bool {
+	return q.direction == Ingress && (q.place == nodeAddress || q.place == outside && q.service.IsValid())
 }
 
 func certain(ok bool, m match) match {

@@ -69,38 +69,49 @@ type candidate struct {
 func (q *question) nearest(policies []*compiled) *Miss {
 	var best candidate
 	var least distance
-	try := func(c candidate) {
-		if d := q.distance(&c); best.rule == nil || d.less(least) {
-			best, least = c, d
+	asked := q
+	try := func(by *question, c candidate) {
+		if d := by.distance(&c); best.rule == nil || d.less(least) {
+			best, least, asked = c, d, by
 		}
 	}
+	before := q.beforeTranslation()
 	for _, p := range policies {
 		rules := p.side(q.direction).rules
 		for i := range rules {
 			r := &rules[i]
-			after, before := q.ports(r)
-			clause := q.portClause(r, after)
+			clause := q.portClause(r)
 			if len(r.peers) == 0 {
-				try(candidate{rule: r, ports: clause})
+				try(q, candidate{rule: r, ports: clause})
 			}
 			for j := range r.peers {
-				c := candidate{rule: r, peer: &r.peers[j], ports: clause}
-				if c.peer.block != nil && before {
-					c.ports = ""
+				try(q, candidate{rule: r, peer: &r.peers[j], ports: clause})
+				if before != nil && r.peers[j].block != nil {
+					try(before, candidate{rule: r, peer: &r.peers[j], ports: before.portClause(r)})
 				}
-				try(c)
 			}
 		}
 	}
 	if best.rule == nil {
 		return nil
 	}
-	return q.miss(&best)
+	return asked.miss(&best)
+}
+
+// beforeTranslation is the question as ipBlocks may be asked it: about the
+// Service; nil where none is dialled, or where it is not seen.
+func (q *question) beforeTranslation() *question {
+	if q.direction != Egress || !q.service.IsValid() {
+		return nil
+	}
+	before := *q
+	before.ip, before.port, before.target = q.service.Addr(), int32(q.service.Port()), nil
+	return &before
 }
 
 // portClause that missed; empty if the ports match.
-func (q *question) portClause(r *rule, match bool) Clause {
-	if match {
+func (q *question) portClause(r *rule) Clause {
+	if portsMatch(r.ports, q.protocol, q.port, q.target) {
 		return ""
 	}
 	if slices.ContainsFunc(r.ports, q.otherProtocol) {
@@ -174,7 +185,7 @@ func (q *question) peerDistance(p *peer) distance {
 func (q *question) blockDistance(b *block) distance {
 	ip := q.ip
 	switch {
-	case b.contains(ip), q.direction == Ingress && q.place == nodeAddress && sameFamily(b.Addr(), ip):
+	case b.contains(ip), q.hidden() && sameFamily(b.Addr(), ip):
 		return distance{unmet: 1}
 	case b.exception(ip) >= 0 && b.Contains(ip):
 		return distance{tier: tierExcept}
