@@ -119,7 +119,8 @@ func sameEnd(a, b *Peer) bool {
 // at in the two ways that the specification leaves to the plugin: as the pod
 // that it is, and as its node.
 func (x *Index) judge(d *Decision, f *Flow, far *Peer, policies []*compiled) {
-	q := x.question(f, d.Direction, far)
+	var q question
+	q.fill(x, f, d.Direction, far)
 	q.answer(d, policies)
 	if q.pod == nil || !q.pod.HostNetwork {
 		return
@@ -166,8 +167,8 @@ type question struct {
 	place place
 }
 
-func (x *Index) question(f *Flow, direction Direction, far *Peer) *question {
-	q := &question{
+func (q *question) fill(x *Index, f *Flow, direction Direction, far *Peer) {
+	*q = question{
 		direction: direction,
 		protocol:  string(f.Protocol),
 		port:      f.Port,
@@ -184,7 +185,6 @@ func (x *Index) question(f *Flow, direction Direction, far *Peer) *question {
 	if q.node != "" {
 		q.place = nodeAddress
 	}
-	return q
 }
 
 // asNode takes the pod at the far end for its node.

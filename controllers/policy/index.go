@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -21,6 +22,10 @@ import (
 // evaluation costs what the pair's own policies cost. It keeps the pointers
 // that it is given and never changes what they point to. Reading it from
 // several goroutines at once is safe while nobody writes.
+//
+// Which policies select a pod is found out when it is first asked after a
+// change of the pod's labels or of a policy of its namespace. So a change costs
+// little, however many pods it is about.
 type Index struct {
 	pods   map[types.UID]*member
 	spaces map[string]*space
@@ -33,16 +38,25 @@ type space struct {
 	// members by name and UID, policies by name.
 	members  []*member
 	policies []*compiled
+	// version of policies.
+	version uint64
 }
 
-// member is a pod and the policies that isolate it.
+// member is a pod and what isolates it, as far as that is known.
 type member struct {
-	pod             *plan.Pod
+	pod   *plan.Pod
+	space *space
+	known atomic.Pointer[isolations]
+}
+
+// isolations of a pod at a version of its namespace's policies.
+type isolations struct {
+	version         uint64
 	ingress, egress isolation
 }
 
-// isolation of a pod in one direction, by name of the policy. It is replaced,
-// never changed: readers keep names.
+// isolation of a pod in one direction, by name of the policy. It never changes:
+// readers keep names.
 type isolation struct {
 	policies []*compiled
 	names    []types.NamespacedName
@@ -76,20 +90,18 @@ func (x *Index) SetPod(p *plan.Pod) {
 	}
 	m := x.pods[p.UID]
 	if m != nil && m.pod.Key == p.Key {
-		same := maps.Equal(m.pod.Labels, p.Labels)
-		m.pod = p
-		if !same {
-			m.isolate(x.spaces[p.Key.Namespace].policies)
+		if !maps.Equal(m.pod.Labels, p.Labels) {
+			m.known.Store(nil)
 		}
+		m.pod = p
 		return
 	}
 	x.DeletePod(p.UID)
-	m = &member{pod: p}
 	s := x.space(p.Key.Namespace)
+	m = &member{pod: p, space: s}
 	at, _ := slices.BinarySearchFunc(s.members, m, compareMembers)
 	s.members = slices.Insert(s.members, at, m)
 	x.pods[p.UID] = m
-	m.isolate(s.policies)
 }
 
 func compareMembers(a, b *member) int {
@@ -135,15 +147,12 @@ func (x *Index) SetPolicy(p *networkingv1.NetworkPolicy) {
 		return
 	}
 	s, c := x.space(p.Namespace), compile(p)
-	at, found := s.find(p.Name)
-	var old *compiled
-	if found {
-		old = s.policies[at]
+	s.version++
+	if at, found := s.find(p.Name); found {
 		s.policies[at] = c
 	} else {
 		s.policies = slices.Insert(s.policies, at, c)
 	}
-	s.replace(old, c)
 }
 
 // DeletePolicy removes a policy.
@@ -153,9 +162,8 @@ func (x *Index) DeletePolicy(key types.NamespacedName) {
 		return
 	}
 	if at, found := s.find(key.Name); found {
-		old := s.policies[at]
+		s.version++
 		s.policies = slices.Delete(s.policies, at, at+1)
-		s.replace(old, nil)
 		x.forget(key.Namespace)
 	}
 }
@@ -166,38 +174,33 @@ func (s *space) find(policy string) (int, bool) {
 	})
 }
 
-// replace a policy in what isolates the pods; either may be nil.
-func (s *space) replace(old, c *compiled) {
-	for _, m := range s.members {
-		m.ingress.replace(old, c, Ingress, m.pod.Labels)
-		m.egress.replace(old, c, Egress, m.pod.Labels)
-	}
-}
-
-func (i *isolation) replace(old, c *compiled, d Direction, podLabels map[string]string) {
-	was := old != nil && slices.Contains(i.policies, old)
-	is := c != nil && c.isolates(d, podLabels)
+// isolation of a pod, which need not be in the index.
+func (x *Index) isolation(p *plan.Pod, d Direction) isolation {
+	m := x.pods[p.UID]
 	switch {
-	case was && is:
-		i.policies = slices.Clone(i.policies)
-		i.policies[slices.Index(i.policies, old)] = c
-	case was:
-		at := slices.Index(i.policies, old)
-		i.policies = slices.Delete(slices.Clone(i.policies), at, at+1)
-		i.names = slices.Delete(slices.Clone(i.names), at, at+1)
-	case is:
-		at, _ := slices.BinarySearchFunc(i.policies, c, compareCompiled)
-		i.policies = slices.Insert(slices.Clip(i.policies), at, c)
-		i.names = slices.Insert(slices.Clip(i.names), at, c.key)
+	case m != nil && (m.pod == p || m.pod.Key == p.Key && maps.Equal(m.pod.Labels, p.Labels)):
+		return m.isolation(d)
+	case x.spaces[p.Key.Namespace] != nil:
+		return isolationOf(x.spaces[p.Key.Namespace].policies, d, p.Labels)
 	}
+	return isolation{}
 }
 
-func compareCompiled(a, b *compiled) int { return strings.Compare(a.key.Name, b.key.Name) }
-
-// isolate finds out anew what isolates a pod.
-func (m *member) isolate(policies []*compiled) {
-	m.ingress = isolationOf(policies, Ingress, m.pod.Labels)
-	m.egress = isolationOf(policies, Egress, m.pod.Labels)
+// isolation of a member. Readers that find it out at once come to the same.
+func (m *member) isolation(d Direction) isolation {
+	known := m.known.Load()
+	if known == nil || known.version != m.space.version {
+		known = &isolations{
+			version: m.space.version,
+			ingress: isolationOf(m.space.policies, Ingress, m.pod.Labels),
+			egress:  isolationOf(m.space.policies, Egress, m.pod.Labels),
+		}
+		m.known.Store(known)
+	}
+	if d == Egress {
+		return known.egress
+	}
+	return known.ingress
 }
 
 func isolationOf(policies []*compiled, d Direction, podLabels map[string]string) isolation {
@@ -209,21 +212,6 @@ func isolationOf(policies []*compiled, d Direction, podLabels map[string]string)
 		}
 	}
 	return out
-}
-
-// isolation of a pod, which need not be in the index.
-func (x *Index) isolation(p *plan.Pod, d Direction) isolation {
-	m := x.pods[p.UID]
-	if m != nil && (m.pod == p || m.pod.Key == p.Key && maps.Equal(m.pod.Labels, p.Labels)) {
-		if d == Egress {
-			return m.egress
-		}
-		return m.ingress
-	}
-	if s := x.spaces[p.Key.Namespace]; s != nil {
-		return isolationOf(s.policies, d, p.Labels)
-	}
-	return isolation{}
 }
 
 // namespaceLabels of a namespace. One that the index does not know has the label

@@ -4,6 +4,7 @@
 package policy
 
 import (
+	"iter"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -171,11 +172,7 @@ func (q *question) peerDistance(p *peer) distance {
 		selector labels.Selector
 		labels   labels.Set
 	}{{p.namespaces, q.namespace}, {p.pods, q.pod.Labels}} {
-		unmet := unmet(s.selector, s.labels)
-		d.unmet += len(unmet)
-		for i := range unmet {
-			d.edits += edits(&unmet[i], s.labels)
-		}
+		d.add(s.selector, s.labels)
 	}
 	return d
 }
@@ -207,19 +204,27 @@ func commonBits(a, b netip.Addr) int {
 	return a.BitLen()
 }
 
-// unmet requirements of a selector.
-func unmet(s labels.Selector, set labels.Set) []labels.Requirement {
-	if s == nil {
-		return nil
+// add the requirements of a selector that are not met.
+func (d *distance) add(s labels.Selector, set labels.Set) {
+	for r := range unmet(s, set) {
+		d.unmet++
+		d.edits += edits(r, set)
 	}
-	all, _ := s.Requirements()
-	var out []labels.Requirement
-	for i := range all {
-		if !all[i].Matches(set) {
-			out = append(out, all[i])
+}
+
+// unmet requirements of a selector.
+func unmet(s labels.Selector, set labels.Set) iter.Seq[*labels.Requirement] {
+	return func(yield func(*labels.Requirement) bool) {
+		if s == nil {
+			return
+		}
+		all, _ := s.Requirements()
+		for i := range all {
+			if !all[i].Matches(set) && !yield(&all[i]) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // absent counts for what no change of a value would meet: more than the longest

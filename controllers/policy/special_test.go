@@ -80,6 +80,7 @@ func TestSpecialEnds(t *testing.T) {
 		{"a Service in a block", "x/p: {policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/16}}]}]}", "x/a", "w/a", service, "TCP", Egress, left(WhyIPBlock)},
 		{"a Service in a block, on its port", "x/p: {policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/16}}], ports: [{port: 443}]}]}", "x/a", "w/a", service, "TCP", Egress, left(WhyIPBlock)},
 		{"a Service in a block, its port otherwise", "x/p: {policyTypes: [Egress], egress: [{to: [{podSelector: {}, namespaceSelector: {}}], ports: [{port: 443}]}]}", "x/a", "w/a", service, "TCP", Egress, denied},
+		{"the Service's port and the pod's address", "x/p: {policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.0.0.0/16}}], ports: [{port: 443}]}]}", "x/a", "w/a", service, "TCP", Egress, denied},
 		{"a Service for everybody on its port", "x/p: {policyTypes: [Egress], egress: [{ports: [{port: 443}]}]}", "x/a", "w/a", service, "TCP", Egress, denied},
 		{"a Service to outside, block before", "x/p: {policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/16}}]}]}", "x/a", web, service, "TCP", Egress, left(WhyIPBlock)},
 		{"a Service to outside, block after", "x/p: {policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 203.0.113.0/24}}]}]}", "x/a", web, service, "TCP", Egress, left(WhyIPBlock)},

@@ -101,8 +101,8 @@ func (q *question) namespaceText(p *peer) (wants, got string) {
 // under their keys.
 func selectorText(s labels.Selector, set labels.Set) (wants, got string) {
 	var want, have []string
-	for _, r := range unmet(s, set) {
-		want = append(want, requirementText(&r))
+	for r := range unmet(s, set) {
+		want = append(want, requirementText(r))
 		if value, ok := set[r.Key()]; ok {
 			have = append(have, r.Key()+"="+value)
 		} else {

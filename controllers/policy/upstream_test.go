@@ -6,7 +6,6 @@ package policy
 import (
 	"fmt"
 	"path"
-	"strings"
 	"testing"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -44,11 +43,12 @@ func expected(t *testing.T, reach []string, source, destination string) Verdict 
 		if _, err := fmt.Sscan(line, &sign, &from, &arrow, &to); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if !strings.Contains("+-?", sign) || arrow != ">" {
+		verdict, ok := map[string]Verdict{"+": Allow, "-": Deny, "?": ImplementationDefined}[sign]
+		if !ok || arrow != ">" {
 			t.Fatalf("bad line %q", line)
 		}
 		if fits(t, from, source) && fits(t, to, destination) {
-			want = map[string]Verdict{"+": Allow, "-": Deny, "?": ImplementationDefined}[sign]
+			want = verdict
 		}
 	}
 	return want
