@@ -35,7 +35,7 @@ func TestProbeAssignment(t *testing.T) {
 }
 
 func tableCases() []testCase {
-	const node, target, pod = "spec.nodes[0]", "spec.targets[0]", "spec.pods[0]"
+	const node, target, pod, service = "spec.nodes[0]", "spec.targets[0]", "spec.pods[0]", "spec.services[0]"
 	return concat(
 		storedDurationCases("spec.heartbeat"),
 		atMost(node+".name", 253), atMost(node+".echoUID", 64), atMost(node+".echoIPs[0]", 45), atMost(target+".ip", 45),
@@ -43,19 +43,24 @@ func tableCases() []testCase {
 		atMost(pod+".uid", 64), atMost(pod+".namespace", 63), atMost(pod+".name", 253), atMost(pod+".ips[0]", 45),
 		between(target+".port", 0, 65535),
 		itemsAtMost(node+".echoIPs", 2, func(int) any { return "10.0.0.1" }),
+		atMost(node+".ips[0]", 45), itemsAtMost(node+".ips", 2, func(int) any { return "10.0.0.1" }),
+		between(service+".targets[0]", 0, 2047), itemsAtMost(service+".targets", 64, func(i int) any { return i }),
+		between(service+".endpoints[0]", 0, 2047), itemsAtMost(service+".endpoints", 8, func(i int) any { return i }),
+		itemsAtMost("spec.services", 256, func(int) any { return map[string]any{} }),
 		itemsAtMost(pod+".ips", 2, func(int) any { return "10.0.0.1" }),
 		itemsAtMost("spec.pods", 512, func(int) any {
 			return map[string]any{"uid": "a", "namespace": "b", "name": "c", "ips": []any{"10.0.0.1"}}
 		}),
-		itemsAtMost("spec.nodes", 1024, func(int) any { return map[string]any{"name": "a", "echoIPs": []any{}, "echoUID": "b"} }),
+		itemsAtMost("spec.nodes", 1024, func(int) any { return map[string]any{"name": "a", "echoUID": "b"} }),
 		itemsAtMost("spec.targets", 2048, func(int) any { return map[string]any{"ip": "10.0.0.1", "port": 80} }),
 		itemsAtMost("spec.groups", 2048, group),
 		itemsAtMost("spec.caBundles", 256, func(int) any { return "a" }), atMost("spec.caBundles[0]", 8192),
 		[]testCase{
 			accept("spec empty", "spec", map[string]any{}), accept("spec absent", "spec", nil),
-			required(node + ".name"), required(node + ".echoIPs"), required(node + ".echoUID"), required(target + ".ip"),
+			required(node + ".name"), required(target + ".ip"),
 			required(pod + ".uid"), required(pod + ".namespace"), required(pod + ".name"), required(pod + ".ips"),
 			accept("a target to ping", target+".port", nil),
+			accept("a node without an echo pod", node, map[string]any{"name": "a", "ips": []any{"10.0.0.1"}}),
 		},
 	)
 }
@@ -110,7 +115,7 @@ func groupParameterCases() []testCase {
 
 func TestProbeAssignmentStatus(t *testing.T) {
 	s := statusSuite(t, "assignment.yaml", func() client.Object { return &v1alpha1.ProbeAssignment{} })
-	const g, pair = "status.groups[0]", "status.notPassing[0]"
+	const g, pair, rung = "status.groups[0]", "status.notPassing[0]", "status.rungs[0]"
 	out := concat(
 		timeCases("status.heartbeat"), timeCases(pair+".since"), countCases(g+".pairs"),
 		between(g+".p50Microseconds", 0, 3_600_000_000), between(g+".p99Microseconds", 0, 3_600_000_000),
@@ -118,6 +123,11 @@ func TestProbeAssignmentStatus(t *testing.T) {
 		atMost("status.podUID", 64), atMost(g+".key", 512), atMost(g+".hash", 64),
 		atMost(pair+".group", 512), atMost(pair+".target", 320), atMost(pair+".verdict", 32), atMost(pair+".reason", 64), atMost(pair+".evidence", 256),
 		oneOf(pair+".state", states...),
+		atMost(rung+".source", 64), atMost(rung+".rung", 32), atMost(rung+".probe", 32), atMost(rung+".target", 320),
+		atMost(rung+".verdict", 32), atMost(rung+".evidence", 160),
+		itemsAtMost("status.rungs", 128, func(i int) any {
+			return map[string]any{"rung": "DNS", "probe": "DNS", "target": fmt.Sprint(i), "verdict": "Dropped"}
+		}),
 		itemsAtMost("status.groups", 2048, func(i int) any {
 			return map[string]any{"key": fmt.Sprint(i), "hash": "a", "pairs": map[string]any{}}
 		}),
@@ -137,7 +147,10 @@ func TestProbeAssignmentStatus(t *testing.T) {
 			accept("control characters in evidence", pair+".evidence", "a\x00\x1b[31m\u202e\uffff"),
 		},
 	)
-	for _, field := range []string{g + ".key", g + ".hash", g + ".pairs", pair + ".group", pair + ".target", pair + ".state"} {
+	for _, field := range []string{
+		g + ".key", g + ".hash", g + ".pairs", pair + ".group", pair + ".target", pair + ".state",
+		rung + ".rung", rung + ".probe", rung + ".target", rung + ".verdict",
+	} {
 		out = append(out, required(field))
 	}
 	s.run(t, out)
