@@ -5,9 +5,11 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,11 +23,14 @@ const (
 	// askEvery and askTimeout: how a controller waits for the API server.
 	askEvery   = time.Second
 	askTimeout = 2 * time.Second
+	// portEvery and portTimeout: how it waits for its own port.
+	portEvery   = 50 * time.Millisecond
+	portTimeout = 5 * time.Second
 )
 
 // awaitAPIServer returns when the API server is ready, or with the context's
-// error. A controller that lost its lease in an outage ends and starts anew
-// while the outage lasts. Informers that begin then ask ever more rarely, up
+// error. A controller that lost its lease in an outage begins anew while the
+// outage lasts. Informers that begin then ask ever more rarely, up
 // to once a minute; so they begin when there is somebody to answer.
 func awaitAPIServer(ctx context.Context, o Options) error {
 	config := rest.CopyConfig(o.RESTConfig)
@@ -69,9 +74,13 @@ func serveHealth(ctx context.Context, addr string) (stop func(), err error) {
 	if addr == "" || addr == "0" {
 		return func() {}, nil
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listening for health probes: %w", err)
+	// The manager before this one may be about to let go of the address.
+	var listener net.Listener
+	if pollErr := wait.PollUntilContextTimeout(ctx, portEvery, portTimeout, true, func(ctx context.Context) (bool, error) {
+		listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		return !errors.Is(err, syscall.EADDRINUSE), nil
+	}); pollErr != nil || err != nil {
+		return nil, fmt.Errorf("listening for health probes: %w", errors.Join(err, pollErr))
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})

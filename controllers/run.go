@@ -50,8 +50,8 @@ import (
 const stopTimeout = 10 * time.Second
 
 // Run is the controller process: it returns when the context ends, nil then,
-// or when it cannot go on, as when it lost its lease. The process must end
-// after that. The logger is the context's.
+// or when it cannot go on. The process must end after that. The logger is the
+// context's.
 func Run(ctx context.Context, o Options) error {
 	if err := o.Validate(); err != nil {
 		return fmt.Errorf("options of the controller: %w", err)
@@ -70,10 +70,12 @@ func Run(ctx context.Context, o Options) error {
 		}
 		o.Identity = name
 	}
-	if err := awaitAPIServer(ctx, o); err != nil {
-		return fmt.Errorf("waiting for the API server: %w", err)
-	}
-	return run(ctx, o.withDefaults(), clock.RealClock{}, crmetrics.Registry)
+	return untilDone(ctx, func(ctx context.Context) error {
+		if err := awaitAPIServer(ctx, o); err != nil {
+			return fmt.Errorf("waiting for the API server: %w", err)
+		}
+		return run(ctx, o.withDefaults(), clock.RealClock{}, crmetrics.Registry)
+	})
 }
 
 func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus.Registerer) error {

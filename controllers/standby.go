@@ -20,7 +20,7 @@ const standbyEvery = 4 * time.Second
 // standby ends a controller that does not lead when the API server was away for
 // as long as a leader bears. Its informers ask ever more rarely then: it might
 // lead as soon as the API server is back, by what they saw before the outage.
-// The process begins anew instead, waits, and reads what is there.
+// It begins anew instead, waits, and reads what is there.
 type standby struct {
 	elected <-chan struct{}
 	ask     func(context.Context) error
@@ -60,7 +60,7 @@ func (s *standby) Start(ctx context.Context) error {
 			seen = time.Now()
 		}
 		if away := time.Since(seen); ctx.Err() == nil && away > renewDeadline {
-			return fmt.Errorf("the API server has been away for %s: beginning anew: %w", away.Round(time.Second), err)
+			return fmt.Errorf("%w for %s: %w", errAway, away.Round(time.Second), err)
 		}
 	}
 }
