@@ -59,9 +59,13 @@ func newLookup(ctx context.Context, t Target, began time.Time) (*lookup, error) 
 	if err != nil {
 		return nil, err
 	}
+	servers := resolver.servers
+	if t.DNS.Server.IsValid() {
+		servers = []netip.AddrPort{t.DNS.Server}
+	}
 	return &lookup{
 		ctx: ctx, from: t.origin(), resolver: resolver, qtype: qtype, tcp: t.DNS.Transport == "TCP",
-		deadline: began.Add(t.Timeout), timeout: t.Timeout, servers: resolver.servers,
+		deadline: began.Add(t.Timeout), timeout: t.Timeout, servers: servers,
 	}, nil
 }
 

@@ -179,6 +179,8 @@ func TestDNS(t *testing.T) {
 			evidence: "(3 queries)", asked: "silent web.a.test./udp web.b.test./udp"},
 		{name: "second server after a refusal", servers: refusesServer + " " + goodServer, question: probe.DNSQuestion{Name: "good.test."}, want: probe.Connected, asked: "good.test./udp"},
 		{name: "second server after a closed port", servers: closedServer + " " + goodServer, question: probe.DNSQuestion{Name: "good.test."}, want: probe.Connected, asked: "good.test./udp"},
+		{name: "one server only", servers: silentServer, question: probe.DNSQuestion{Name: "web", Server: netip.MustParseAddrPort(goodServer + ":53")}, want: probe.Connected,
+			asked: "web.a.test./udp web.b.test./udp"},
 		{name: "closed port", servers: closedServer, question: probe.DNSQuestion{Name: "good.test."}, want: probe.Refused, evidence: "ICMP 3/3"},
 		{name: "closed port by TCP", servers: closedServer, question: probe.DNSQuestion{Name: "good.test.", Transport: "TCP"}, want: probe.Refused, evidence: "ECONNREFUSED"},
 		{name: "closed port tells more than silence", servers: silentServer + " " + closedServer, question: probe.DNSQuestion{Name: "good.test."}, timeout: brief, want: probe.Refused, asked: "silent"},

@@ -195,6 +195,9 @@ type DNSQuestion struct {
 	Type string
 	// Transport is "UDP" or "TCP".
 	Transport string
+	// Server to ask instead of those of the resolv.conf, whose search list still
+	// applies; the zero value asks those.
+	Server netip.AddrPort
 	// ResolvConf is the path of the file to read, /etc/resolv.conf if empty. An
 	// Entry has its own, whatever this says.
 	ResolvConf string
