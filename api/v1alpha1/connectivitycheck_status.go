@@ -219,7 +219,8 @@ type WorstPair struct {
 	// +kubebuilder:validation:MaxLength=320
 	Target string `json:"target"`
 
-	// targetNode: the name of the target's node, where the target is one.
+	// targetNode: the name of the node that the target is, or is on, where that
+	// is known.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	TargetNode string `json:"targetNode,omitempty"`

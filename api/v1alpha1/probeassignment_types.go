@@ -130,7 +130,8 @@ type AssignedTarget struct {
 	// +optional
 	Protocol Protocol `json:"protocol,omitempty"`
 
-	// node that the target is on, where it is a pod or a node.
+	// node that the target is on, where it is a pod or a node, or where an
+	// EndpointSlice says so.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Node string `json:"node,omitempty"`

@@ -14,7 +14,7 @@ import (
 
 // conditions judges the whole check by its paths.
 func (j *judge) conditions(paths []v1alpha1.PathStatus, tallies []*tally, stale []string) []metav1.Condition {
-	all := []metav1.Condition{j.accepted(paths), j.ready(paths, stale), j.fresh(stale)}
+	all := []metav1.Condition{j.accepted(paths), j.ready(paths, tallies, stale), j.fresh(stale)}
 	if c := j.throttled(tallies); c != nil {
 		all = append(all, *c)
 	}
@@ -48,7 +48,7 @@ func (j *judge) accepted(paths []v1alpha1.PathStatus) metav1.Condition {
 	return c
 }
 
-func (j *judge) ready(paths []v1alpha1.PathStatus, stale []string) metav1.Condition {
+func (j *judge) ready(paths []v1alpha1.PathStatus, tallies []*tally, stale []string) metav1.Condition {
 	by := map[v1alpha1.State][]v1alpha1.PathStatus{}
 	for i := range paths {
 		by[paths[i].State] = append(by[paths[i].State], paths[i])
@@ -59,7 +59,7 @@ func (j *judge) ready(paths []v1alpha1.PathStatus, stale []string) metav1.Condit
 	switch {
 	case len(failing) > 0:
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonPathsFailing
-		c.Message = about(failing, len(paths), "fails", "fail")
+		c.Message = about(failing, len(paths), "fails", "fail"+j.shared(tallies))
 	case j.in.Check.Spec.Suspend:
 		c.Reason, c.Message = v1alpha1.ReasonSuspended, "spec.suspend is true: nothing is probed"
 	case len(unknown) > 0:
@@ -77,6 +77,33 @@ func (j *judge) ready(paths []v1alpha1.PathStatus, stale []string) metav1.Condit
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonAllPathsPassing
 	}
 	return c
+}
+
+// shared names the node that all failing pairs of all failing paths involve;
+// nothing where there is none, or more than one.
+func (j *judge) shared(tallies []*tally) string {
+	by, paths := map[string]int{}, 0
+	for _, t := range tallies {
+		if t.status.State != v1alpha1.StateFailing {
+			continue
+		}
+		paths++
+		for node, pairs := range t.failing.byNode {
+			if node != "" && pairs == int(t.counts.Failing) {
+				by[node]++
+			}
+		}
+	}
+	var nodes []string
+	for node, n := range by {
+		if n == paths {
+			nodes = append(nodes, node)
+		}
+	}
+	if len(nodes) != 1 || len(j.in.Nodes) < 2 {
+		return ""
+	}
+	return ", and all of their failing pairs involve node " + nodes[0]
 }
 
 func (j *judge) fresh(stale []string) metav1.Condition {

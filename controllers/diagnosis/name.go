@@ -23,6 +23,9 @@ func (j *judge) name(t *tally, c *claim, p *pair) (b bad) {
 	if p.pod != nil {
 		b.source = j.podName(p.pod.Namespace, p.pod.Name)
 	}
+	if t.claimed && p.targetPod() == "" && j.in.Nodes[p.node] == nil {
+		p.node = "" // whoever wrote that may have meant something else by it
+	}
 	switch where, hidden := j.hidden(t, p); {
 	case hidden:
 		b.target, b.hidden = where, true

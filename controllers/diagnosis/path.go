@@ -31,6 +31,7 @@ func (j *judge) path(spec *v1alpha1.Path) *tally {
 	if to := spec.To.Service; to != nil {
 		t.service = cmp.Or(to.Namespace, j.in.Check.Namespace)
 		t.translated = to.Via == v1alpha1.ViaNodePort || to.Via == v1alpha1.ViaLoadBalancer
+		t.claimed = to.Via != v1alpha1.ViaNodePort
 	}
 	own := spec.To.Pods != nil && spec.To.Pods.NamespaceSelector == nil
 	t.foreign = !own && j.in.Check.Namespace != j.in.Settings.Namespace

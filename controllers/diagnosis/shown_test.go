@@ -60,6 +60,59 @@ func TestTargetNames(t *testing.T) {
 	}
 }
 
+// TestClaimedNodes: where a Service's endpoint is said to be on a node that is
+// known, failures name the node and its troubles excuse them; of a node that
+// does not exist neither.
+func TestClaimedNodes(t *testing.T) {
+	newClaim := func(node string) *sim {
+		s := newSim("node1", "node2", "node3")
+		s.check.Spec.Paths[1].To.Service = &v1alpha1.ServiceTarget{Name: "web", Via: v1alpha1.ViaEndpoints}
+		for _, n := range s.nodes {
+			n.report.Assignment.Spec.Targets[0].Node = node
+		}
+		return s.fail("node1>api", "node3>api")
+	}
+	judge := func(s *sim) v1alpha1.PathStatus { return diagnosis.Summarize(s.input()).Paths[1] }
+
+	if p := judge(newClaim("node2")); p.State != v1alpha1.StateFailing || p.WorstPairs[0].TargetNode != "node2" {
+		t.Errorf("%+v", p)
+	}
+	s := newClaim("node2")
+	s.nodes["node2"].facts.Ready = false
+	if p := judge(s); p.State != v1alpha1.StatePassing || p.Pairs.Unknown != 2 || p.WorstPairs[0].Reason != v1alpha1.ReasonNodeNotReady {
+		t.Errorf("its node is away: %+v", p)
+	}
+	if p := judge(newClaim("node9")); p.State != v1alpha1.StateFailing || p.WorstPairs[0].TargetNode != "" {
+		t.Errorf("no such node: %+v", p)
+	}
+	s = newClaim("node9")
+	s.check.Spec.Paths[1].To.Service.Via = v1alpha1.ViaNodePort
+	if p := judge(s); p.State == v1alpha1.StateFailing {
+		t.Errorf("a nodePort's node is one: %+v", p)
+	}
+}
+
+// TestCommonNode: what all failing paths of a check have in common is said of
+// the check.
+func TestCommonNode(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fail []string
+		want string
+	}{
+		"one path":       {[]string{"node1>node2", "node2>node3"}, "1 of 2 paths fails: mesh ("},
+		"both":           {[]string{"node1>node2", "node2>node3", "node2>api"}, "2 of 2 paths fail, and all of their failing pairs involve node node2: mesh ("},
+		"not all pairs":  {[]string{"node1>node2", "node1>node3", "node2>api"}, "2 of 2 paths fail: mesh ("},
+		"nothing common": {[]string{"node1>node2", "node3>api"}, "2 of 2 paths fail: mesh ("},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim("node1", "node2", "node3").fail(tc.fail...)
+			if got := diagnosis.Summarize(s.input()).Conditions[1].Message; !strings.HasPrefix(got, tc.want) {
+				t.Errorf("got %s, want %s...", got, tc.want)
+			}
+		})
+	}
+}
+
 // TestSinceIsNotOfTheFuture: a prober's clock may be ahead; what was said
 // before is then kept, so that nothing is rewritten for it.
 func TestSinceIsNotOfTheFuture(t *testing.T) {

@@ -34,6 +34,9 @@ type tally struct {
 	// translated is true if a node may put its own address in the place of the
 	// source's.
 	translated bool
+	// claimed is true if what is known of the nodes of targets is what an
+	// EndpointSlice says, unless the target is a pod.
+	claimed bool
 	// fromPods is true if probes start in workload pods.
 	fromPods bool
 	// waiting counts pairs whose proof may still come.

@@ -4,8 +4,10 @@
 package index
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -42,13 +44,13 @@ func Service(s *corev1.Service, endpointSlices []*discoveryv1.EndpointSlice) *pl
 		default:
 			continue
 		}
-		behind, nodes := endpoints(p.Name, p.Protocol, endpointSlices)
-		if !out.LocalOnly {
-			nodes = nil
+		behind := endpoints(p.Name, p.Protocol, endpointSlices)
+		port := plan.ServicePort{Name: p.Name, Port: p.Port, Protocol: protocol, NodePort: p.NodePort}
+		port.Endpoints, port.On = behind.at()
+		if out.LocalOnly {
+			port.Nodes = behind.nodes()
 		}
-		out.Ports = append(out.Ports, plan.ServicePort{
-			Name: p.Name, Port: p.Port, Protocol: protocol, NodePort: p.NodePort, Nodes: nodes, Endpoints: behind,
-		})
+		out.Ports = append(out.Ports, port)
 	}
 	return out
 }
@@ -80,10 +82,9 @@ func clusterIPs(s *corev1.Service) []netip.Addr {
 	return out
 }
 
-// endpoints behind the port of that name, and the nodes that they are on: those
-// that are ready; where none is, those that still serve while they terminate,
-// as kube-proxy chooses.
-func endpoints(port string, protocol corev1.Protocol, endpointSlices []*discoveryv1.EndpointSlice) ([]netip.AddrPort, []string) {
+// endpoints behind the port of that name, sorted: those that are ready; where
+// none is, those that still serve while they terminate, as kube-proxy chooses.
+func endpoints(port string, protocol corev1.Protocol, endpointSlices []*discoveryv1.EndpointSlice) behind {
 	var ready, serving behind
 	for _, s := range endpointSlices {
 		number := portNumber(port, protocol, s.Ports)
@@ -106,29 +107,59 @@ func endpoints(port string, protocol corev1.Protocol, endpointSlices []*discover
 			}
 		}
 	}
-	if len(ready.at) == 0 {
+	if len(ready) == 0 {
 		ready = serving
 	}
-	slices.SortFunc(ready.at, netip.AddrPort.Compare)
-	slices.Sort(ready.nodes)
-	return slices.Compact(ready.at), slices.Compact(ready.nodes)
+	slices.SortFunc(ready, func(a, b endpoint) int {
+		// Of an address that is there twice, one whose node is known comes first.
+		return cmp.Or(a.at.Compare(b.at), -strings.Compare(a.node, b.node))
+	})
+	return ready
 }
 
-// behind is endpoints and the nodes that they are on.
-type behind struct {
-	at    []netip.AddrPort
-	nodes []string
+// endpoint behind a Service; the node is empty where it is not known.
+type endpoint struct {
+	at   netip.AddrPort
+	node string
 }
+
+// behind is the sorted endpoints of a port.
+type behind []endpoint
 
 func (b *behind) add(e *discoveryv1.Endpoint, port uint16) {
 	for _, address := range e.Addresses {
 		if ip, err := netip.ParseAddr(address); err == nil {
-			b.at = append(b.at, netip.AddrPortFrom(ip.Unmap(), port))
+			*b = append(*b, endpoint{netip.AddrPortFrom(ip.Unmap(), port), ptr.Deref(e.NodeName, "")})
 		}
 	}
-	if e.NodeName != nil {
-		b.nodes = append(b.nodes, *e.NodeName)
+}
+
+// at returns the addresses, each once, and the nodes that they are on; none
+// where no node is known.
+func (b behind) at() (at []netip.AddrPort, on []string) {
+	known := false
+	for i, e := range b {
+		if i > 0 && e.at == b[i-1].at {
+			continue
+		}
+		at, on, known = append(at, e.at), append(on, e.node), known || e.node != ""
 	}
+	if !known {
+		on = nil
+	}
+	return at, on
+}
+
+// nodes that are known, each once.
+func (b behind) nodes() []string {
+	var nodes []string
+	for _, e := range b {
+		if e.node != "" {
+			nodes = append(nodes, e.node)
+		}
+	}
+	slices.Sort(nodes)
+	return slices.Compact(nodes)
 }
 
 // portNumber is the number of the port of that name and protocol; 0 without
@@ -156,9 +187,9 @@ func orTCP(p corev1.Protocol) corev1.Protocol {
 // default/kubernetes, sorted and unique, from its EndpointSlices.
 func APIServers(endpointSlices []*discoveryv1.EndpointSlice) []string {
 	var out []string
-	behind, _ := endpoints("https", corev1.ProtocolTCP, endpointSlices)
-	for _, at := range behind {
-		out = append(out, at.String())
+	at, _ := endpoints("https", corev1.ProtocolTCP, endpointSlices).at()
+	for _, a := range at {
+		out = append(out, a.String())
 	}
 	return out
 }

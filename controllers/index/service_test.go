@@ -4,7 +4,9 @@
 package index_test
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -49,8 +51,8 @@ func TestWaysIntoAService(t *testing.T) {
 		Key: types.NamespacedName{Namespace: "shop", Name: "dns"}, ClusterIPs: []netip.Addr{netip.MustParseAddr("10.96.0.9")},
 		LoadBalancer: true, Ingress: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}, IngressNames: []string{"lb.example.com"},
 		Ports: []plan.ServicePort{
-			{Name: "tcp", Port: 53, NodePort: 30053, Endpoints: []netip.AddrPort{at("10.0.0.1:5353"), at("10.0.0.3:5353"), at("10.0.0.4:5353")}},
-			{Name: "udp", Port: 53, NodePort: 30054, Protocol: "UDP", Endpoints: []netip.AddrPort{at("10.0.0.2:5354")}},
+			{Name: "tcp", Port: 53, NodePort: 30053, Endpoints: []netip.AddrPort{at("10.0.0.1:5353"), at("10.0.0.3:5353"), at("10.0.0.4:5353")}, On: []string{"node1", "node3", "node1"}},
+			{Name: "udp", Port: 53, NodePort: 30054, Protocol: "UDP", Endpoints: []netip.AddrPort{at("10.0.0.2:5354")}, On: []string{"node2"}},
 		},
 	}
 	compare := func() {
@@ -65,4 +67,28 @@ func TestWaysIntoAService(t *testing.T) {
 	compare()
 	service.Spec.Type, want.LoadBalancer, want.Ingress, want.IngressNames = corev1.ServiceTypeNodePort, false, nil, nil
 	compare()
+}
+
+// TestEndpointsOfSeveralSlices: an address that is there twice counts once, on
+// the node that is known.
+func TestEndpointsOfSeveralSlices(t *testing.T) {
+	service, slice, again := builders.MakeService("shop", "web", 80), builders.MakeEndpointSlice("shop", "web", 80), builders.MakeEndpointSlice("shop", "web", 80)
+	service.Spec.Ports = []corev1.ServicePort{{Port: 80}}
+	slice.Ports = []discoveryv1.EndpointPort{{Port: ptr.To[int32](8080)}}
+	again.Ports = slice.Ports
+	slice.Endpoints = []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.2"}}, {Addresses: []string{"10.0.0.1"}, NodeName: ptr.To("node1")}, {Addresses: []string{"no address"}, NodeName: ptr.To("node9")}}
+	again.Endpoints = []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}}, {Addresses: []string{"10.0.0.3"}}}
+	for _, both := range [][]*discoveryv1.EndpointSlice{{slice, again}, {again, slice}} {
+		p := index.Service(service, both).Ports[0]
+		if got, want := fmt.Sprint(p.Endpoints), "[10.0.0.1:8080 10.0.0.2:8080 10.0.0.3:8080]"; got != want || !slices.Equal(p.On, []string{"node1", "", ""}) {
+			t.Errorf("%s on %q", got, p.On)
+		}
+	}
+	if p := index.Service(service, []*discoveryv1.EndpointSlice{again}).Ports[0]; len(p.Endpoints) != 2 || slices.Contains(p.On, "node1") {
+		t.Errorf("%+v", p)
+	}
+	slice.Endpoints[1].NodeName = nil
+	if p := index.Service(service, []*discoveryv1.EndpointSlice{slice}).Ports[0]; p.On != nil {
+		t.Errorf("on %q", p.On)
+	}
 }

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,6 +47,12 @@ func TestChangesTouchWhatReadsThem(t *testing.T) {
 		}, 40, 40, 1},
 		{"an endpoint behind a cluster IP", func(e *Engine) { e.SetService(withoutEndpoint(in.Cluster.Services[shop("api")], 2)) }, 0, 0, 0},
 		{"an endpoint of a headless Service", func(e *Engine) { e.SetService(withoutEndpoint(in.Cluster.Services[shop("db")], 2)) }, 1, 60, 1},
+		{"the nodes of a headless Service's endpoints", func(e *Engine) {
+			s := *in.Cluster.Services[shop("db")]
+			s.Ports = slices.Clone(s.Ports)
+			s.Ports[0].On = slices.Repeat([]string{node.Name}, len(s.Ports[0].Endpoints))
+			e.SetService(&s)
+		}, 400, 400, 1},
 		{"severity", func(e *Engine) { c := check.DeepCopy(); c.Spec.Severity = v1alpha1.SeverityCritical; e.SetCheck(c) }, 0, 0, 1},
 		{"sampling", func(e *Engine) {
 			c := check.DeepCopy()

@@ -166,6 +166,9 @@ func (w *world) setService(i int) {
 			s.Ports[0].Endpoints = append(s.Ports[0].Endpoints, netip.AddrPortFrom(podIP(e*rapid.IntRange(1, 3).Draw(w.t, "which")), 8080))
 		}
 	}
+	if node := rapid.SampledFrom([]string{"", "node-00001", "node-gone"}).Draw(w.t, "on"); node != "" {
+		s.Ports[0].On = slices.Repeat([]string{node}, len(s.Ports[0].Endpoints))
+	}
 	w.waysInto(s)
 	w.in.Cluster.Services[s.Key] = s
 	w.engine.SetService(s)

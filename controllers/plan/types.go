@@ -130,6 +130,9 @@ type ServicePort struct {
 	Nodes []string
 	// Endpoints behind the port, ready or serving, sorted and unique.
 	Endpoints []netip.AddrPort
+	// On has the node of each of Endpoints as an EndpointSlice names it, which
+	// anybody may have written; empty where it names none, nil where none does.
+	On []string
 }
 
 // Resolved is what one check means on the cluster as it is.

@@ -44,6 +44,10 @@ func (v *view) pairEndpoints(c *compiledPath, p *pairing, s *Service, port *Serv
 		if c.deny != nil || c.service.via == v1alpha1.ViaEndpoints {
 			targets[i] = v.identify(p, at)
 		}
+		// For people: what proves a Deny is known of the pod itself.
+		if c.deny == nil && targets[i].uid == "" && i < len(port.On) {
+			targets[i].node = port.On[i]
+		}
 	}
 	p.spread = newSpread(targets, p.epochLength(c), v.now)
 	return nil
@@ -193,7 +197,7 @@ func changeOf(a, b *Service) (out serviceChange) {
 	ports := func(same func(x, y ServicePort) bool) bool { return slices.EqualFunc(a.Ports, b.Ports, same) }
 	note(a.Headless == b.Headless && a.ExternalName == b.ExternalName && slices.Equal(a.ClusterIPs, b.ClusterIPs), changedService)
 	note(ports(func(x, y ServicePort) bool { return x.Name == y.Name && x.Port == y.Port && x.Protocol == y.Protocol }), changedService)
-	endpoints := ports(func(x, y ServicePort) bool { return slices.Equal(x.Endpoints, y.Endpoints) })
+	endpoints := ports(func(x, y ServicePort) bool { return slices.Equal(x.Endpoints, y.Endpoints) && slices.Equal(x.On, y.On) })
 	note(endpoints, changedEndpoints)
 	note(endpoints || !a.Headless, changedService)
 	note(a.LocalOnly == b.LocalOnly, changedNodePorts)

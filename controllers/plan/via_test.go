@@ -189,6 +189,31 @@ func TestVia(t *testing.T) {
 	}
 }
 
+// TestRowsOfClaims: where no pod is known at the address of an endpoint, the row
+// says what its EndpointSlice does, but not where a Deny is to be proven.
+func TestRowsOfClaims(t *testing.T) {
+	for expect, want := range map[v1alpha1.Expectation][]v1alpha1.AssignedTarget{
+		v1alpha1.ExpectAllow: {
+			{IP: "10.128.0.2", Port: 8080, Node: "node-00001", UID: "shop-db"},
+			{IP: "192.0.2.7", Port: 8080, Node: "node-00002"}, {IP: "192.0.2.8", Port: 8080},
+		},
+		v1alpha1.ExpectDeny: {
+			{IP: "10.128.0.2", Port: 8080, Node: "node-00001", UID: "shop-db"},
+			{IP: "192.0.2.7", Port: 8080}, {IP: "192.0.2.8", Port: 8080},
+		},
+	} {
+		in, s := viaFixture()
+		for _, at := range []string{"192.0.2.7:8080", "192.0.2.8:8080"} {
+			s.Ports[0].Endpoints = append(s.Ports[0].Endpoints, netip.MustParseAddrPort(at))
+		}
+		s.Ports[0].On = []string{"node-00000", "node-00002", ""}
+		in.addPath("shop", "endpoints", fromPods("web"), v1alpha1.Target{Service: via("Endpoints")}, expect)
+		if d := cmp.Diff(want, Build(in)[0].Spec.Targets); d != "" {
+			t.Errorf("%s (-want +got):\n%s", expect, d)
+		}
+	}
+}
+
 // Rows of endpoints that are pods say which, and where; those of nodes where.
 func TestRowsOfVia(t *testing.T) {
 	in, _ := viaFixture()

@@ -20,7 +20,8 @@ type AssignedTargetApplyConfiguration struct {
 	Port *int32 `json:"port,omitempty"`
 	// protocol of the port; absent means TCP.
 	Protocol *apiv1alpha1.Protocol `json:"protocol,omitempty"`
-	// node that the target is on, where it is a pod or a node.
+	// node that the target is on, where it is a pod or a node, or where an
+	// EndpointSlice says so.
 	Node *string `json:"node,omitempty"`
 	// uid of the pod that the target is, where it is one.
 	UID *string `json:"uid,omitempty"`

@@ -24,7 +24,8 @@ type WorstPairApplyConfiguration struct {
 	// protocol where the path tests several), a pod's name and port where that
 	// may be shown, else address and port, or a DNS name.
 	Target *string `json:"target,omitempty"`
-	// targetNode: the name of the target's node, where the target is one.
+	// targetNode: the name of the node that the target is, or is on, where that
+	// is known.
 	TargetNode *string `json:"targetNode,omitempty"`
 	// state of the pair.
 	State *apiv1alpha1.State `json:"state,omitempty"`
