@@ -48,6 +48,7 @@ func (w *world) setNode(name string, n *corev1.Node, pods []*corev1.Pod) (change
 		_, known := w.facts[name]
 		delete(w.nodes, name)
 		delete(w.facts, name)
+		w.policies.setNode(name, w.engine.Node(name), nil)
 		w.engine.DeleteNode(name)
 		return known, time.Time{}
 	}
@@ -64,6 +65,7 @@ func (w *world) setNode(name string, n *corev1.Node, pods []*corev1.Pod) (change
 	}
 	if known.planned == nil || !samePlan(known.planned, planned) {
 		known.planned = planned
+		w.policies.setNode(name, w.engine.Node(name), planned)
 		w.engine.SetNode(planned)
 	}
 	facts := nodeFacts(w.facts[name], n, prober, echo)

@@ -33,6 +33,8 @@ type policies struct {
 	labels     map[string]*plan.Namespace
 	// services by their ClusterIPs.
 	services map[netip.Addr]types.NamespacedName
+	// nodes by their addresses.
+	nodes map[netip.Addr]string
 	// readers are the checks whose judgement depends on a namespace, and reads
 	// the same the other way round. Only failing paths are diagnosed, so these
 	// are few.
@@ -49,6 +51,7 @@ func newPolicies() policies {
 		pods:     recent[types.UID]{at: map[types.UID]time.Time{}},
 		labels:   map[string]*plan.Namespace{},
 		services: map[netip.Addr]types.NamespacedName{},
+		nodes:    map[netip.Addr]string{},
 		readers:  map[string]map[types.NamespacedName]struct{}{},
 		reads:    map[types.NamespacedName][]string{},
 		touched:  map[string]struct{}{},
@@ -184,6 +187,22 @@ func (p *policies) setService(key types.NamespacedName, before, s *plan.Service)
 	}
 }
 
+// setNode takes in which addresses a node has; each may be nil.
+func (p *policies) setNode(name string, before, n *plan.Node) {
+	if before != nil {
+		for _, ip := range before.IPs {
+			if p.nodes[ip] == name {
+				delete(p.nodes, ip)
+			}
+		}
+	}
+	if n != nil {
+		for _, ip := range n.IPs {
+			p.nodes[ip] = name
+		}
+	}
+}
+
 // takeTouched adds the checks that read something that changed.
 func (p *policies) takeTouched(to map[types.NamespacedName]struct{}) {
 	for namespace := range p.touched {
@@ -252,10 +271,8 @@ func (v policyView) Index() *policy.Index {
 // PodAt implements diagnosis.PolicyView.
 func (v policyView) PodAt(ip netip.Addr) *plan.Pod { return v.world.engine.PodAt(ip) }
 
-// Service implements diagnosis.PolicyView.
-func (v policyView) Service(key types.NamespacedName) *plan.Service {
-	return v.world.engine.Service(key)
-}
+// NodeAt implements diagnosis.PolicyView.
+func (v policyView) NodeAt(ip netip.Addr) string { return v.world.policies.nodes[ip] }
 
 // ServiceAt implements diagnosis.PolicyView.
 func (v policyView) ServiceAt(ip netip.Addr) *plan.Service {

@@ -186,7 +186,10 @@ func (e *explainer) pair(t *tally, w *worst) *cause {
 	}
 	asked := make([]question, len(flows))
 	for i := range flows {
-		asked[i] = question{tally: t, flow: flows[i], result: e.index.Evaluate(flows[i].Flow)}
+		asked[i] = question{flow: flows[i], result: e.index.Evaluate(flows[i].Flow)}
+		if flows[i].unnamed && !asked[i].forgetTarget() {
+			return nil
+		}
 	}
 	if t.deny {
 		return e.open(asked)
@@ -199,7 +202,6 @@ func (e *explainer) pair(t *tally, w *worst) *cause {
 
 // question that was asked about one connection, and its answer.
 type question struct {
-	tally  *tally
 	flow   flow
 	result policy.Result
 }
@@ -207,6 +209,19 @@ type question struct {
 // decisions of an answer, ingress first: the target is what a path is about.
 func (q *question) decisions() []*policy.Decision {
 	return []*policy.Decision{&q.result.Ingress, &q.result.Egress}
+}
+
+// forgetTarget leaves of an answer what does not tell whose pod the target is;
+// false if then nothing is left.
+func (q *question) forgetTarget() bool {
+	if q.result.Egress.Verdict != policy.Deny {
+		return false
+	}
+	q.result.Verdict, q.result.Ingress = policy.Deny, policy.Decision{Direction: policy.Ingress, Verdict: policy.Allow}
+	q.flow.Destination.Pod = nil
+	// Which rule is near depends on the target's labels.
+	q.result.Egress.Nearest = &policy.Miss{}
+	return true
 }
 
 // deniable is true for a verdict that a policy may be why of. Some plugins drop,

@@ -62,7 +62,7 @@ func (e *explainer) denial(q *question, d *policy.Decision) string {
 // would tell of the labels or ports of a pod that this check must not learn of.
 func (e *explainer) nearest(q *question, d *policy.Decision) string {
 	m := d.Nearest
-	if m == nil || e.secret(m.Policy.Namespace) {
+	if m == nil || m.Policy.Name == "" || e.secret(m.Policy.Namespace) {
 		return ""
 	}
 	other, pod := q.other(d)

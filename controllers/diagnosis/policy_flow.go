@@ -13,6 +13,9 @@ import (
 	"github.com/netladder/netladder/controllers/policy"
 )
 
+// clusterDNSNamespace is where the nameservers of a cluster mostly are.
+const clusterDNSNamespace = "kube-system"
+
 // maxBehind is how many endpoints behind one address are asked about.
 const maxBehind = 10
 
@@ -29,6 +32,9 @@ type dialled struct {
 type flow struct {
 	policy.Flow
 	source, destination string
+	// unnamed is true for a pod that the check came upon by its address, and of
+	// which it must not learn whose it is.
+	unnamed bool
 }
 
 // flows that a pair that is shown may have been, as policies see them: one for
@@ -99,7 +105,7 @@ func (e *explainer) destinations(t *tally, w *worst, base flow) []flow {
 		return nil // which source address a policy sees is up to the plugin
 	}
 	base.Destination.Node = p.node
-	return e.behind(base, p.addr)
+	return e.behind(base, p.addr, t.service)
 }
 
 // echo completes a flow to an echo pod.
@@ -129,14 +135,12 @@ func (e *explainer) named(f flow) flow {
 	return f
 }
 
-// behind completes flows to an address, which may be that of a Service.
-func (e *explainer) behind(base flow, at netip.AddrPort) []flow {
+// behind completes flows to an address, which may be that of a Service. Pods are
+// named only of a namespace that the check has named itself, or may see.
+func (e *explainer) behind(base flow, at netip.AddrPort, namespace string) []flow {
 	s := e.view.ServiceAt(at.Addr())
 	if s == nil {
-		if base.Destination.Node == "" {
-			base.Destination.Pod = e.view.PodAt(at.Addr())
-		}
-		return []flow{e.named(base)}
+		return []flow{e.at(base, at, namespace)}
 	}
 	e.looked[s.Key.Namespace] = struct{}{}
 	base.Service = at
@@ -154,13 +158,27 @@ func (e *explainer) behind(base flow, at netip.AddrPort) []flow {
 			if endpoint.Addr().Is4() != at.Addr().Is4() {
 				continue
 			}
-			f := base
-			f.Destination = policy.Peer{Pod: e.view.PodAt(endpoint.Addr()), IP: endpoint.Addr()}
-			f.Port = int32(endpoint.Port())
-			out = append(out, e.named(f))
+			out = append(out, e.at(base, endpoint, namespace))
 		}
 	}
 	return out
+}
+
+// at completes a flow to what has an address.
+func (e *explainer) at(f flow, at netip.AddrPort, namespace string) flow {
+	f.Destination = policy.Peer{Node: f.Destination.Node, IP: at.Addr()}
+	f.Port = int32(at.Port())
+	if f.Destination.Node == "" {
+		f.Destination.Node = e.view.NodeAt(at.Addr())
+	}
+	if f.Destination.Node == "" {
+		f.Destination.Pod = e.view.PodAt(at.Addr())
+	}
+	if pod := f.Destination.Pod; pod != nil && e.secret(pod.Key.Namespace) && pod.Key.Namespace != namespace {
+		f.unnamed = true
+		return f
+	}
+	return e.named(f)
 }
 
 // atServer finds the nameserver in what a prober saw, such as "A example.com. at
@@ -183,7 +201,9 @@ func (e *explainer) nameservers(w *worst, base flow) []flow {
 		base.Protocol = v1alpha1.ProtocolTCP
 	}
 	base.destination, base.Destination.IP = "the nameserver "+server.String(), server
-	out := e.behind(base, netip.AddrPortFrom(server.Unmap(), 53))
+	// Everybody knows whose the nameservers of the cluster are, but a pod may
+	// name others.
+	out := e.behind(base, netip.AddrPortFrom(server.Unmap(), 53), clusterDNSNamespace)
 	for i := range out {
 		out[i].destination = base.destination
 	}

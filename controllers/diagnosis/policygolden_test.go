@@ -34,6 +34,7 @@ type policyGolden struct {
 	In         map[string]string
 	Discloses  []string
 	Services   []goldenService
+	NodeIPs    map[string]string
 	// Address instead of the pods db-0 and db-1 is what is dialled.
 	Address string
 	// DNS instead of them is a lookup.
@@ -160,6 +161,10 @@ func (g *policyGolden) targets(s *policySim) {
 			service.Ports[0].Endpoints = append(service.Ports[0].Endpoints, netip.MustParseAddrPort(e))
 		}
 		s.services = append(s.services, service)
+	}
+	s.nodeIPs = map[netip.Addr]string{}
+	for ip, name := range g.NodeIPs {
+		s.nodeIPs[netip.MustParseAddr(ip)] = name
 	}
 	switch {
 	case g.Address != "":

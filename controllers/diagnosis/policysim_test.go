@@ -28,6 +28,7 @@ type policySim struct {
 	index    *policy.Index
 	planned  map[string]*plan.Pod // by name
 	services []*plan.Service
+	nodeIPs  map[netip.Addr]string
 	changes  map[string][]diagnosis.PolicyChange // by namespace
 	pods     map[types.UID]time.Time             // that changed
 	spaces   map[string]time.Time                // that changed
@@ -138,14 +139,7 @@ func (v policySimView) PodAt(ip netip.Addr) *plan.Pod {
 	return nil
 }
 
-func (v policySimView) Service(key types.NamespacedName) *plan.Service {
-	for _, s := range v.s.services {
-		if s.Key == key {
-			return s
-		}
-	}
-	return nil
-}
+func (v policySimView) NodeAt(ip netip.Addr) string { return v.s.nodeIPs[ip] }
 
 func (v policySimView) ServiceAt(ip netip.Addr) *plan.Service {
 	for _, s := range v.s.services {

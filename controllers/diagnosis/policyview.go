@@ -33,8 +33,8 @@ type PolicyView interface {
 	Index() *policy.Index
 	// PodAt is the pod with an address of its own; nil without one.
 	PodAt(netip.Addr) *plan.Pod
-	// Service by its key; nil without one.
-	Service(types.NamespacedName) *plan.Service
+	// NodeAt is the name of the node with an address; empty without one.
+	NodeAt(netip.Addr) string
 	// ServiceAt is the Service with a ClusterIP; nil without one.
 	ServiceAt(netip.Addr) *plan.Service
 	// PolicyChanges are those of a namespace in the last ProgrammingTime, sorted
