@@ -11,7 +11,7 @@ PLATFORM ?= linux/amd64
 NODES ?= 3
 # The Go modules of our own code, which `make verify` and `make test` cover; the
 # others of hack/tools and hack/lab/components only pin what is built.
-MODULES := . hack/lab hack/lab/components/podtool hack/lab/components/grpcserver hack/lab/components/policyagent hack/image
+MODULES := . hack/lab hack/lab/components/podtool hack/lab/components/grpcserver hack/lab/components/policyagent hack/image test/oracle
 
 BIN := $(CURDIR)/bin
 LAB := $(BIN)/lab
@@ -62,6 +62,7 @@ test: deps assets ## Everything that needs no cluster: pure tests, a real API se
 	cd hack/lab/components/grpcserver && go test ./...
 	cd hack/lab/components/policyagent && go test ./...
 	cd hack/image && go test ./...
+	cd test/oracle && go test ./...
 
 .PHONY: verify
 verify: $(BIN)/golangci-lint $(BIN)/kustomize ## Generated files are current, modules tidy, code formatted and lint clean.
