@@ -69,10 +69,14 @@ func newExecCommand(flag *labFlag) *cobra.Command {
 func newLogsCommand(flag *labFlag) *cobra.Command {
 	var lines int
 	cmd := &cobra.Command{
-		Use:   "logs COMPONENT [NODE]",
-		Short: "Print the end of a component's log; without a node the control plane's",
-		Args:  cobra.RangeArgs(1, 2),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Use:     "logs COMPONENT [NODE]",
+		Short:   "Print the end of a component's log; without a node the control plane's",
+		Example: "  lab logs kube-apiserver\n  lab logs kubelet node1\n  lab logs policy-agent node2 --tail 200",
+		Args:    cobra.MaximumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
 			c, err := flag.load()
 			if err != nil {
 				return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -34,5 +35,21 @@ func newRootCommand() *cobra.Command {
 		newBuildCommand(), newAssetsCommand(),
 		newEnterCommand(), newNodeInitCommand(flag), newForwardCommand(),
 	)
+	for _, cmd := range root.Commands() {
+		cmd.Args = withUsage(cmd.Args)
+	}
 	return root
+}
+
+// withUsage adds to an error about arguments how the command is used.
+func withUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	if check == nil {
+		return nil
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return fmt.Errorf("%w; usage: %s", err, cmd.UseLine())
+		}
+		return nil
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -230,5 +231,17 @@ func TestDemoLevel(t *testing.T) {
 				t.Errorf("%q (%v), want %q", out, err, tc.want)
 			}
 		})
+	}
+}
+
+// TestHelpIsPlain: what reads a pipe gets no colours.
+func TestHelpIsPlain(t *testing.T) {
+	makefile, err := envtest.Path("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "make", "-C", filepath.Dir(makefile), "help").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "\n  demo ") || strings.Contains(string(out), "\x1b") {
+		t.Errorf("%v: %q", err, out)
 	}
 }
