@@ -24,6 +24,7 @@ type collector struct {
 	world atomic.Pointer[world]
 
 	state, pairs, diagnosis, failing, dropped, nodes *prometheus.Desc
+	enforcement, notEnforced                         *prometheus.Desc
 }
 
 func newCollector() *collector {
@@ -41,12 +42,16 @@ func newCollector() *collector {
 		dropped: prometheus.NewDesc("netladder_failing_pairs_dropped",
 			"Failing pairs that netladder_failing_pair does not show.", nil, nil),
 		nodes: prometheus.NewDesc("netladder_plan_nodes", "Nodes with a prober.", nil, nil),
+		enforcement: prometheus.NewDesc("netladder_policy_enforcement_nodes",
+			"How many nodes enforce NetworkPolicies, by what their canary pods show.", with("direction", "state"), nil),
+		notEnforced: prometheus.NewDesc("netladder_policy_not_enforced",
+			"1 for a node that does not enforce NetworkPolicies; at most 100 in all.", with("direction", "node"), nil),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{c.state, c.pairs, c.diagnosis, c.failing, c.dropped, c.nodes} {
+	for _, desc := range []*prometheus.Desc{c.state, c.pairs, c.diagnosis, c.failing, c.dropped, c.nodes, c.enforcement, c.notEnforced} {
 		ch <- desc
 	}
 }
@@ -88,8 +93,31 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			}
 		}
 	}
+	c.collectEnforcement(judged, gauge)
 	gauge(c.dropped, float64(max(failing-shown, 0)))
 	gauge(c.nodes, float64(probers))
+}
+
+// maxNotEnforced bounds netladder_policy_not_enforced over all checks.
+const maxNotEnforced = 100
+
+// collectEnforcement exports what the canary pods show.
+func (c *collector) collectEnforcement(judged []check, gauge func(desc *prometheus.Desc, value float64, labels ...string)) {
+	shown := 0
+	for i := range judged {
+		for _, e := range judged[i].enforcement {
+			path := []string{judged[i].object.Namespace, judged[i].object.Name, e.Path, string(e.Direction)}
+			with := func(more string) []string { return append(slices.Clone(path), more) }
+			gauge(c.enforcement, float64(e.Enforced), with("enforced")...)
+			gauge(c.enforcement, float64(e.NotEnforced), with("not_enforced")...)
+			gauge(c.enforcement, float64(e.Inconclusive), with("inconclusive")...)
+			gauge(c.enforcement, float64(e.Pending), with("pending")...)
+			for _, name := range e.Nodes[:min(len(e.Nodes), maxNotEnforced-shown)] {
+				gauge(c.notEnforced, 1, with(name)...)
+				shown++
+			}
+		}
+	}
 }
 
 // failingPairs are those of a path's worst pairs that fail, one of each series:

@@ -30,7 +30,7 @@ func TestFailingPairsAreOfNodes(t *testing.T) {
 			pair("node3", "", "192.0.2.1:80", "", v1alpha1.StateFailing),
 			pair("frontend-d", "node1", "db:5432", "node1", v1alpha1.StateUnknown),
 		},
-	}}})
+	}}}, nil)
 	c := newCollector()
 	c.world.Store(w)
 	registry := prometheus.NewRegistry()

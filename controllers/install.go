@@ -30,10 +30,12 @@ import (
 )
 
 // installer keeps what Netladder installs as it should be: the fleet
-// ConfigMap and the DaemonSets. The request is the name of one of them.
+// ConfigMap, the DaemonSets and the canary's NetworkPolicy. The request is the name of one of them.
 type installer struct {
-	owner    *ownDeployment
-	reader   client.Reader
+	owner  *ownDeployment
+	reader client.Reader
+	// live reads past the cache.
+	live     client.Reader
 	writer   *writer
 	options  Options
 	problems *problems
@@ -52,6 +54,12 @@ func (i *installer) Reconcile(ctx context.Context, req reconcile.Request) (recon
 		object = workload.Prober(settings)
 	case v1alpha1.EchoName:
 		object = workload.Echo(settings)
+	case v1alpha1.CanaryName:
+		if i.options.DisableCanary {
+			return reconcile.Result{}, i.removeCanary(ctx)
+		}
+		err = i.isolateCanary(ctx, settings) // before the pods come
+		object = workload.Canary(settings)
 	case v1alpha1.FleetName:
 		if object, err = i.fleet(ctx, settings); object == nil || err != nil {
 			return reconcile.Result{}, err
@@ -59,7 +67,9 @@ func (i *installer) Reconcile(ctx context.Context, req reconcile.Request) (recon
 	default:
 		return reconcile.Result{}, nil // somebody else's, with our label
 	}
-	err = i.writer.apply(ctx, writeInstall, object)
+	if err == nil {
+		err = i.writer.apply(ctx, writeInstall, object)
+	}
 	if found := refused(req.Name, err); err == nil || found != (problem{}) {
 		i.problems.set(ctx, req.Name, found)
 	}
@@ -119,13 +129,14 @@ func (i *installer) workloadSettings(ctx context.Context) (workload.Settings, er
 		PriorityClassName: i.options.PriorityClassName,
 		Prober:            i.options.ProberResources,
 		Echo:              i.options.EchoResources,
+		Canary:            canaryResources(),
 	}, nil
 }
 
 // watch adds the installer to the manager. Every object is applied once when
 // the leader starts, even if nothing is there to watch.
 func (i *installer) watch(mgr manager.Manager, start *inbox[reconcile.Request], b *builder.Builder) error {
-	for _, name := range []string{v1alpha1.FleetName, v1alpha1.EchoName, v1alpha1.ProberName} {
+	for _, name := range []string{v1alpha1.FleetName, v1alpha1.EchoName, v1alpha1.ProberName, v1alpha1.CanaryName} {
 		start.addAfter(request(types.NamespacedName{Namespace: i.options.Namespace, Name: name}), 0)
 	}
 	fleet := request(types.NamespacedName{Namespace: i.options.Namespace, Name: v1alpha1.FleetName})

@@ -33,7 +33,8 @@ func (h *cluster) installed() {
 	h.eventually("DaemonSets", func() error {
 		_, prober := h.daemonSet(v1alpha1.ProberName)
 		_, echo := h.daemonSet(v1alpha1.EchoName)
-		return errors.Join(prober, echo)
+		_, canary := h.daemonSet(v1alpha1.CanaryName)
+		return errors.Join(prober, echo, canary)
 	})
 }
 
@@ -50,7 +51,7 @@ func TestDaemonSetsAreOwnedAndRestricted(t *testing.T) {
 		GenerateName: "restricted-", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 	}}
 	h.create(restricted)
-	for _, name := range []string{v1alpha1.ProberName, v1alpha1.EchoName} {
+	for _, name := range []string{v1alpha1.ProberName, v1alpha1.EchoName, v1alpha1.CanaryName} {
 		h.create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: restricted.Name, Name: name}})
 		d, err := h.daemonSet(name)
 		must(t, err)

@@ -27,7 +27,7 @@ type Options struct {
 	// may aim at anything. Required.
 	Namespace string
 
-	// Image of the prober and echo DaemonSets, normally the controller's own.
+	// Image of the DaemonSets, normally the controller's own.
 	// Required.
 	Image string
 
@@ -35,6 +35,10 @@ type Options struct {
 	// which Pod Security admits privileged pods, and for the controller the
 	// rights of config/full.
 	Level v1alpha1.Level
+
+	// DisableCanary keeps the canary pods, which show whether nodes enforce
+	// NetworkPolicies, from being installed, and removes them.
+	DisableCanary bool
 
 	// ImagePullPolicy of the DaemonSets: Always, IfNotPresent or Never. Empty
 	// is Kubernetes' default for the image's tag.
@@ -99,6 +103,9 @@ func DefaultProberResources() corev1.ResourceRequirements { return resources("10
 
 // DefaultEchoResources of an echo pod.
 func DefaultEchoResources() corev1.ResourceRequirements { return resources("5m", "16Mi", "64Mi") }
+
+// canaryResources of a canary pod, which is dialled a few times a minute.
+func canaryResources() corev1.ResourceRequirements { return resources("1m", "16Mi", "64Mi") }
 
 // resources without a CPU limit: throttling would look like a slow network.
 func resources(cpu, memory, memoryLimit string) corev1.ResourceRequirements {

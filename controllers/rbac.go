@@ -19,7 +19,10 @@ package controllers
 // +kubebuilder:rbac:groups="",namespace=netladder-system,resources=configmaps,verbs=create
 // +kubebuilder:rbac:groups="",namespace=netladder-system,resources=configmaps,resourceNames=netladder-fleet,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=daemonsets,verbs=get;list;watch;create
-// +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=daemonsets,resourceNames=netladder-prober;netladder-echo,verbs=patch
+// +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=daemonsets,resourceNames=netladder-prober;netladder-echo;netladder-canary,verbs=patch
+// +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=daemonsets,resourceNames=netladder-canary,verbs=delete
+// +kubebuilder:rbac:groups=networking.k8s.io,namespace=netladder-system,resources=networkpolicies,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=networking.k8s.io,namespace=netladder-system,resources=networkpolicies,resourceNames=netladder-canary,verbs=patch;delete
 // +kubebuilder:rbac:groups="",namespace=netladder-system,resources=events,verbs=list
 // +kubebuilder:rbac:groups=apps,namespace=netladder-system,resources=deployments,resourceNames=netladder-controller,verbs=get
 //

@@ -99,10 +99,11 @@ func TestRefusedInstallIsTold(t *testing.T) {
 	h.start()
 	h.deploymentEvent(eventInstallFailed, "netladder-prober cannot be installed")
 	h.deploymentEvent(eventInstallFailed, "netladder-echo cannot be installed")
+	h.deploymentEvent(eventInstallFailed, "netladder-canary cannot be installed")
 	h.readyMessage("mesh", "netladder-echo cannot be installed")
 	h.pass(patience)
-	if events := h.events("netladder-controller"); len(events) != 2 {
-		t.Errorf("%d events about two refusals, though tried again and again", len(events))
+	if events := h.events("netladder-controller"); len(events) != 3 {
+		t.Errorf("%d events about three refusals, though tried again and again", len(events))
 	}
 	for _, e := range h.events("netladder-controller") {
 		if !strings.Contains(e.Note, "forbidden") {

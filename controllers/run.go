@@ -79,7 +79,7 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus.Registerer) error {
-	w := newWorld(c, plan.Settings{Namespace: o.Namespace, SizeLimit: o.AssignmentSizeLimit, Level: o.Level, Budgets: o.Budgets})
+	w := newWorld(c, plan.Settings{Namespace: o.Namespace, SizeLimit: o.AssignmentSizeLimit, Level: o.Level, NoCanary: o.DisableCanary, Budgets: o.Budgets})
 	mgr, err := newManager(ctx, o, w)
 	if err != nil {
 		return err
@@ -280,14 +280,19 @@ func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *worl
 	}
 	owner := &ownDeployment{live: mgr.GetAPIReader(), key: types.NamespacedName{Namespace: o.Namespace, Name: o.DeploymentName}}
 	problems := &problems{owner: owner, events: events, clock: c, world: w, checks: checks, known: map[string]problem{}}
-	install := &installer{owner: owner, reader: reader, writer: writer, options: o, problems: problems}
+	install := &installer{owner: owner, reader: reader, live: mgr.GetAPIReader(), writer: writer, options: o, problems: problems}
 	look := &health{live: mgr.GetAPIReader(), reader: reader, options: o, problems: problems}
+	canary, err := newCanaryPolicies(ctx, mgr, o.Namespace, w, start, checks)
+	if err != nil {
+		return err
+	}
 	if access != nil {
 		if err := access.watch(mgr, problems, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))); err != nil {
 			return err
 		}
 	}
 	return errors.Join(
+		canary.watch(mgr, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),
 		install.watch(mgr, start, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),
 		look.watch(mgr, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),
 	)

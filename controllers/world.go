@@ -52,6 +52,8 @@ type world struct {
 	// workloads is true where pods, namespaces and policies are known.
 	workloads bool
 	policies  policies
+	// canary is replaced, never changed.
+	canary diagnosis.CanaryPolicies
 	// problem of the installation, empty without one.
 	problem string
 	// available is when the API server was last found again.
@@ -61,10 +63,12 @@ type world struct {
 // check is one ConnectivityCheck as the leader knows it.
 type check struct {
 	object *v1alpha1.ConnectivityCheck
-	// mesh is true if a path aims at echo pods: any node may concern it.
+	// mesh is true if a path aims at echo or canary pods: any node may concern it.
 	mesh bool
 	// status as last judged; nil before.
 	status *v1alpha1.ConnectivityCheckStatus
+	// enforcement of policies as last judged; empty for most checks.
+	enforcement []diagnosis.Enforcement
 	// writtenAt is when this process last wrote the status; before it did,
 	// when it first saw the check.
 	writtenAt time.Time
@@ -133,7 +137,7 @@ func (w *world) setCheck(key types.NamespacedName, c *v1alpha1.ConnectivityCheck
 	}
 	known.object, known.mesh = c, false
 	for i := range c.Spec.Paths {
-		known.mesh = known.mesh || c.Spec.Paths[i].To.Mesh != nil
+		known.mesh = known.mesh || c.Spec.Paths[i].To.Mesh != nil || c.Spec.Paths[i].To.Canary != nil
 	}
 	w.engine.SetCheck(c)
 }
@@ -206,6 +210,7 @@ func (w *world) diagnosisInput(key types.NamespacedName) (diagnosis.Input, bool)
 		Pods:              w.podsOf(resolved),
 		Disclosing:        w.disclosing[key.Namespace],
 		Policies:          w.policiesFor(key),
+		Canary:            w.canary,
 		Nodes:             maps.Clone(w.facts),
 		Now:               w.clock.Now(),
 		APIAvailableSince: w.available,
@@ -232,15 +237,18 @@ func (w *world) installation() string {
 	return w.problem
 }
 
-// judged keeps what a check's status is, for the metrics.
-func (w *world) judged(key types.NamespacedName, status *v1alpha1.ConnectivityCheckStatus) (writtenAt time.Time) {
+// judged keeps what a check's status is, and what it says of the enforcement of
+// policies, for the metrics.
+func (w *world) judged(
+	key types.NamespacedName, status *v1alpha1.ConnectivityCheckStatus, enforcement []diagnosis.Enforcement,
+) (writtenAt time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	known := w.checks[key]
 	if known == nil {
 		return time.Time{}
 	}
-	known.status = status
+	known.status, known.enforcement = status, enforcement
 	return known.writtenAt
 }
 

@@ -22,10 +22,11 @@ import (
 type node struct {
 	// planned is what the engine was told.
 	planned *plan.Node
-	// proberSeen and echoSeen are when the node last had such a pod.
-	proberSeen, echoSeen time.Time
-	// echo is the last echo pod that had IPs.
-	echo *plan.Echo
+	// proberSeen, echoSeen and canarySeen are when the node last had such a pod.
+	proberSeen, echoSeen, canarySeen time.Time
+	// echo is the last echo pod that had IPs, canary the last canary pod.
+	echo   *plan.Echo
+	canary *plan.Canary
 }
 
 // observeNode takes in a node, nil if it is deleted, and Netladder's pods on
@@ -57,18 +58,20 @@ func (w *world) setNode(name string, n *corev1.Node, pods []*corev1.Pod) (change
 		known = &node{} // another machine of the same name inherits nothing
 		w.nodes[name] = known
 	}
-	prober, echo := component(pods, workload.ComponentProber), component(pods, workload.ComponentEcho)
-	hold = known.takePods(w.clock.Now(), prober, echo)
+	own := ownPods{
+		prober: component(pods, workload.ComponentProber), echo: component(pods, workload.ComponentEcho), canary: component(pods, workload.ComponentCanary),
+	}
+	hold = known.takePods(w.clock.Now(), own)
 
 	planned := &plan.Node{
-		Name: n.Name, UID: n.UID, Labels: n.Labels, IPs: index.NodeIPs(n), Prober: !known.proberSeen.IsZero(), Echo: known.echo,
+		Name: n.Name, UID: n.UID, Labels: n.Labels, IPs: index.NodeIPs(n), Prober: !known.proberSeen.IsZero(), Echo: known.echo, Canary: known.canary,
 	}
 	if known.planned == nil || !samePlan(known.planned, planned) {
 		known.planned = planned
 		w.policies.setNode(name, w.engine.Node(name), planned)
 		w.engine.SetNode(planned)
 	}
-	facts := nodeFacts(w.facts[name], n, prober, echo)
+	facts := nodeFacts(w.facts[name], n, own)
 	if sameFacts(facts, w.facts[name]) {
 		return false, hold
 	}
@@ -76,9 +79,12 @@ func (w *world) setNode(name string, n *corev1.Node, pods []*corev1.Pod) (change
 	return true, hold
 }
 
-// takePods notes the node's pods, which may be nil, and forgets those that
-// have been missing for too long. It returns when to look again.
-func (k *node) takePods(now time.Time, prober, echo *corev1.Pod) (hold time.Time) {
+// ownPods are Netladder's pods on one node; nil where there is none.
+type ownPods struct{ prober, echo, canary *corev1.Pod }
+
+// takePods notes the node's pods, and forgets those that have been missing for
+// too long. It returns when to look again.
+func (k *node) takePods(now time.Time, own ownPods) (hold time.Time) {
 	until := func(seen *time.Time, present bool) bool {
 		if present {
 			*seen = now
@@ -97,13 +103,21 @@ func (k *node) takePods(now time.Time, prober, echo *corev1.Pod) (hold time.Time
 		}
 		return true
 	}
-	until(&k.proberSeen, prober != nil)
-	if !until(&k.echoSeen, echo != nil) {
+	until(&k.proberSeen, own.prober != nil)
+	if !until(&k.echoSeen, own.echo != nil) {
 		k.echo = nil
 	}
-	if echo != nil {
-		if current := index.Echo(echo); current != nil {
+	if !until(&k.canarySeen, own.canary != nil) {
+		k.canary = nil
+	}
+	if own.echo != nil {
+		if current := index.Echo(own.echo); current != nil {
 			k.echo = current
+		}
+	}
+	if own.canary != nil {
+		if current := index.Canary(own.canary); current != nil {
+			k.canary = current
 		}
 	}
 	return hold
@@ -121,7 +135,7 @@ func component(pods []*corev1.Pod, name string) *corev1.Pod {
 	return pod
 }
 
-func nodeFacts(previous *diagnosis.NodeFacts, n *corev1.Node, prober, echo *corev1.Pod) *diagnosis.NodeFacts {
+func nodeFacts(previous *diagnosis.NodeFacts, n *corev1.Node, own ownPods) *diagnosis.NodeFacts {
 	facts := &diagnosis.NodeFacts{Gone: n.DeletionTimestamp != nil, CreatedAt: n.CreationTimestamp.Time}
 	ready, since := index.NodeReady(n)
 	facts.Ready = ready
@@ -136,13 +150,15 @@ func nodeFacts(previous *diagnosis.NodeFacts, n *corev1.Node, prober, echo *core
 	} else {
 		facts.NotReadySince = since
 	}
-	if prober != nil {
-		facts.Prober = index.Pod(prober)
-	}
-	if echo != nil {
-		facts.Echo = index.Pod(echo)
-	}
+	facts.Prober, facts.Echo, facts.Canary = podFacts(own.prober), podFacts(own.echo), podFacts(own.canary)
 	return facts
+}
+
+func podFacts(p *corev1.Pod) *diagnosis.PodFacts {
+	if p == nil {
+		return nil
+	}
+	return index.Pod(p)
 }
 
 // sameFacts compares by value; nil is no facts.
@@ -152,7 +168,7 @@ func sameFacts(a, b *diagnosis.NodeFacts) bool {
 	}
 	return a.Ready == b.Ready && a.Gone == b.Gone && a.CreatedAt.Equal(b.CreatedAt) &&
 		a.ReadySince.Equal(b.ReadySince) && a.NotReadySince.Equal(b.NotReadySince) &&
-		samePod(a.Prober, b.Prober) && samePod(a.Echo, b.Echo)
+		samePod(a.Prober, b.Prober) && samePod(a.Echo, b.Echo) && samePod(a.Canary, b.Canary)
 }
 
 func samePod(a, b *diagnosis.PodFacts) bool {
@@ -160,7 +176,7 @@ func samePod(a, b *diagnosis.PodFacts) bool {
 		return a == b
 	}
 	return a.UID == b.UID && a.Ready == b.Ready && a.Terminating == b.Terminating &&
-		a.StartedAt.Equal(b.StartedAt) && a.ReadySince.Equal(b.ReadySince)
+		a.StartedAt.Equal(b.StartedAt) && a.ReadySince.Equal(b.ReadySince) && a.NotReadySince.Equal(b.NotReadySince)
 }
 
 func samePlan(a, b *plan.Node) bool {
@@ -168,6 +184,9 @@ func samePlan(a, b *plan.Node) bool {
 		return false
 	}
 	if a.Echo != nil && (a.Echo.UID != b.Echo.UID || !slices.Equal(a.Echo.IPs, b.Echo.IPs)) {
+		return false
+	}
+	if !a.Canary.Equal(b.Canary) {
 		return false
 	}
 	return a.Name == b.Name && a.UID == b.UID && a.Prober == b.Prober && slices.Equal(a.IPs, b.IPs) && maps.Equal(a.Labels, b.Labels)

@@ -37,7 +37,7 @@ func TestNodeFactsNotReadySince(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var facts *diagnosis.NodeFacts
 			for _, n := range c.versions {
-				facts = nodeFacts(facts, n, nil, nil)
+				facts = nodeFacts(facts, n, ownPods{})
 			}
 			if !facts.NotReadySince.Equal(c.want) {
 				t.Errorf("NotReadySince is %s, want %s", facts.NotReadySince, c.want)

@@ -77,6 +77,17 @@ func (w *writer) apply(ctx context.Context, kind string, object runtime.ApplyCon
 	return w.client.Apply(ctx, object, client.ForceOwnership, client.FieldOwner(v1alpha1.FieldOwnerController))
 }
 
+// applyUnread is apply for an object of a kind that is not in the manager's
+// cache.
+func (w *writer) applyUnread(ctx context.Context, kind string, object runtime.ApplyConfiguration) error {
+	if err := w.wait(ctx, kind); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	return w.plain.Apply(ctx, object, client.ForceOwnership, client.FieldOwner(v1alpha1.FieldOwnerController))
+}
+
 // applyStatus does the same for the status of an object.
 func (w *writer) applyStatus(ctx context.Context, kind string, object runtime.ApplyConfiguration) error {
 	if err := w.wait(ctx, kind); err != nil {
@@ -106,6 +117,17 @@ func (w *writer) delete(ctx context.Context, kind string, object client.Object, 
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
 	return client.IgnoreNotFound(w.client.Delete(ctx, object, client.Preconditions{UID: &uid}))
+}
+
+// deleteUnread is delete for an object of a kind that is not in the manager's
+// cache.
+func (w *writer) deleteUnread(ctx context.Context, kind string, object client.Object, uid types.UID) error {
+	if err := w.wait(ctx, kind); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	return client.IgnoreNotFound(w.plain.Delete(ctx, object, client.Preconditions{UID: &uid}))
 }
 
 // convert turns an API value into its apply configuration; both have the same

@@ -273,23 +273,11 @@ type DNSTarget struct {
 // default/kubernetes. It has no fields yet.
 type APIServerTarget struct{}
 
-// CanaryDirection is a direction of traffic as a NetworkPolicy sees it.
-// +kubebuilder:validation:Enum=Ingress;Egress
-type CanaryDirection string
-
-// The directions that a canary pod is isolated in.
-const (
-	// CanaryIngress: each node's prober tries to reach its own node's canary
-	// pod.
-	CanaryIngress CanaryDirection = "Ingress"
-	// CanaryEgress: from inside each node's canary pod its own node's echo pod
-	// is tried. Needs the prober's level Full.
-	CanaryEgress CanaryDirection = "Egress"
-)
-
 // CanaryTarget is the canary pod of the source's own node.
 type CanaryTarget struct {
-	// direction that is tested.
+	// direction that is tested. Ingress: each node's prober tries to reach its
+	// own node's canary pod. Egress: from inside each node's canary pod its own
+	// node's echo pod is tried; needs the prober's level Full.
 	// +required
-	Direction CanaryDirection `json:"direction"`
+	Direction PolicyDirection `json:"direction"`
 }

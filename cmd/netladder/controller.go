@@ -25,6 +25,7 @@ func controllerCommand() *cobra.Command {
 		fleetFile    string
 		level        string
 		pullPolicy   string
+		canary       bool
 		prober, echo resourceFlags
 	)
 	cmd := &cobra.Command{
@@ -34,6 +35,7 @@ func controllerCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctrl.SetLogger(logs.logger())
 			opts.Level = v1alpha1.Level(level)
+			opts.DisableCanary = !canary
 			opts.ImagePullPolicy = corev1.PullPolicy(pullPolicy)
 			var err error
 			if opts.ProberResources, err = prober.requirements(controllers.DefaultProberResources()); err != nil {
@@ -53,14 +55,15 @@ func controllerCommand() *cobra.Command {
 	flags := cmd.Flags()
 	logs.register(flags)
 	flags.StringVar(&opts.Namespace, "namespace", "", "the namespace Netladder is installed in (required)")
-	flags.StringVar(&opts.Image, "image", "", "image of the probers and echo pods (required)")
+	flags.StringVar(&opts.Image, "image", "", "image of what the controller installs (required)")
 	flags.StringVar(&opts.DeploymentName, "deployment-name", "netladder-controller", "the controller's own Deployment, which owns what the controller installs")
 	flags.StringVar(&level, "level", string(v1alpha1.LevelRestricted), "what probers may do: Restricted (ordinary pods) or Full (they enter the network namespaces of pods and nodes; the namespace must admit privileged pods, see config/full)")
 	flags.StringVar(&fleetFile, "fleet-file", "/etc/netladder/fleet.json", "file with the API server's endpoints, for when its ClusterIP does not work")
 	flags.StringVar(&pullPolicy, "image-pull-policy", "", "Always, IfNotPresent or Never; default as Kubernetes' for the tag")
 	flags.StringSliceVar(&opts.ImagePullSecrets, "image-pull-secret", nil, "name of a Secret to pull the image with; may be repeated")
-	flags.StringToStringVar(&opts.NodeSelector, "node-selector", nil, "run probers and echo pods only on nodes with these labels: key=value,…")
-	flags.StringVar(&opts.PriorityClassName, "priority-class", "", "priority class of probers and echo pods")
+	flags.StringToStringVar(&opts.NodeSelector, "node-selector", nil, "run what the controller installs only on nodes with these labels: key=value,…")
+	flags.StringVar(&opts.PriorityClassName, "priority-class", "", "priority class of what the controller installs")
+	flags.BoolVar(&canary, "canary", true, "run on each node a tiny pod that a NetworkPolicy isolates, to prove whether the node enforces policies; false removes them")
 	prober.register(flags, "prober")
 	echo.register(flags, "echo")
 	flags.BoolVar(&opts.LeaderElection, "leader-elect", true, "elect one of several controllers by a Lease; without it there must be only one")

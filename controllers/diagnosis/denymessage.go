@@ -98,6 +98,8 @@ func (j *judge) targetOf(t *tally, p *pair) string {
 	uid := p.targetPod()
 	w := j.in.Pods[uid]
 	switch {
+	case t.canary != "":
+		return t.canaryName(p)
 	case uid == "":
 		return printable(p.aim(), maxTarget)
 	case w == nil && t.foreign:

@@ -129,6 +129,9 @@ func (j *judge) excuse(t *tally, c *claim, b *bad) mask {
 		if !c.src.current {
 			return c.src.distrust()
 		}
+		if t.canary != "" {
+			return j.canaryMask(t, c, b.pair)
+		}
 		return j.podMask(b, heard)
 	}
 	if c.src.mask.active() {
@@ -159,18 +162,7 @@ func (j *judge) targetMask(b *bad, heard time.Time) mask {
 	if p.echoUID == "" {
 		return j.targetPodMask(b, heard)
 	}
-	e := f.Echo
-	m := mask{reason: v1alpha1.ReasonTargetReplaced, node: p.node, down: true}
-	switch {
-	case e == nil, e.Terminating:
-		return m
-	case e.UID != p.echoUID:
-		m.began = e.StartedAt
-		return m
-	case j.recent(e.StartedAt), j.outlived(e.StartedAt, heard):
-		return mask{reason: v1alpha1.ReasonTargetReplaced, node: p.node, began: e.StartedAt}
-	}
-	return mask{}
+	return j.ownPodMask(mask{reason: v1alpha1.ReasonTargetReplaced, node: p.node}, f.Echo, p.echoUID, heard)
 }
 
 // podMask excuses bad results of and about workload pods that come or go:

@@ -19,6 +19,9 @@ const goneTarget = "a pod that is gone"
 // the target is not in it: neither its name, its address nor its node, and no
 // evidence, which may hold them.
 func (j *judge) name(t *tally, c *claim, p *pair) (b bad) {
+	if t.canary != "" {
+		return j.nameCanary(t, c, p)
+	}
 	b = bad{pair: p, source: c.src.name, sourceNode: c.src.name, group: c.group, node: c.src.name}
 	if p.pod != nil {
 		b.source = j.podName(p.pod.Namespace, p.pod.Name)

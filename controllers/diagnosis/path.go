@@ -33,6 +33,9 @@ func (j *judge) path(spec *v1alpha1.Path) *tally {
 		t.translated = to.Via == v1alpha1.ViaNodePort || to.Via == v1alpha1.ViaLoadBalancer
 		t.claimed = to.Via != v1alpha1.ViaNodePort
 	}
+	if to := spec.To.Canary; to != nil {
+		t.canary, t.enforcement = to.Direction, &Enforcement{Path: spec.Name, Direction: to.Direction}
+	}
 	own := spec.To.Pods != nil && spec.To.Pods.NamespaceSelector == nil
 	t.foreign = !own && j.in.Check.Namespace != j.in.Settings.Namespace
 	t.pace = j.paceOf(r)
@@ -40,6 +43,9 @@ func (j *judge) path(spec *v1alpha1.Path) *tally {
 	f := j.find(t, r)
 	t.status.Accepted = r != nil && r.Accepted
 	t.status.State, t.status.Reason, t.status.Message = f.state, f.reason, printable(f.message, maxMessage)
+	if t.canary != "" {
+		t.status.Diagnosis = t.diagnoseCanary(f, j.in.Check.Namespace)
+	}
 	t.status.Pairs = t.counts
 	t.status.Latency = t.latency()
 	if r != nil && !j.in.Check.Spec.Suspend {
@@ -54,7 +60,7 @@ func (j *judge) find(t *tally, r *plan.ResolvedPath) finding {
 	switch {
 	case r == nil:
 		return finding{v1alpha1.StatePending, v1alpha1.ReasonPending, "the path is not planned yet"}
-	case !r.Accepted && j.mayCome(t.previous, r):
+	case len(r.Groups) == 0 && j.mayCome(t.previous, r.Reason):
 		return finding{v1alpha1.StatePending, r.Reason, r.Message}
 	case !r.Accepted:
 		return finding{v1alpha1.StateUnknown, r.Reason, r.Message}
@@ -73,11 +79,19 @@ func (j *judge) find(t *tally, r *plan.ResolvedPath) finding {
 	for _, g := range r.Groups {
 		sources = max(sources, len(g.Sources))
 		for _, name := range g.Sources {
+			before := t.counts
 			j.group(t, g, j.source(name))
+			if t.canary != "" {
+				t.enforcement.noteNode(name, before, t.counts)
+			}
 		}
 	}
+	j.noteLacking(t, r)
 	if j.unfinished(t) {
 		return finding{v1alpha1.StatePending, v1alpha1.ReasonPending, t.pendingMessage()}
+	}
+	if t.canary != "" {
+		return j.keep(t, j.findCanary(t))
 	}
 	return j.keep(t, t.find(sources))
 }
@@ -88,7 +102,7 @@ func (j *judge) find(t *tally, r *plan.ResolvedPath) finding {
 // and go all the time, some pair is always new.
 func (j *judge) unfinished(t *tally) bool {
 	c, p := &t.counts, t.previous
-	if !t.fresh || t.deny || c.Failing > 0 || c.Passing+c.Degraded == 0 || c.Pending == 0 {
+	if !t.fresh || t.deny && t.canary == "" || c.Failing > 0 || c.Passing+c.Degraded == 0 || c.Pending == 0 {
 		return false
 	}
 	if t.untried || p == nil || p.State != v1alpha1.StatePending || p.LastTransitionTime.IsZero() {
@@ -140,8 +154,10 @@ func (j *judge) keep(t *tally, f finding) finding {
 
 // mayCome is true for a new path whose pods may still be starting: a check is
 // often applied together with what it is about.
-func (j *judge) mayCome(p *v1alpha1.PathStatus, r *plan.ResolvedPath) bool {
-	if r.Reason != v1alpha1.ReasonNoSources && r.Reason != v1alpha1.ReasonNoTargets {
+func (j *judge) mayCome(p *v1alpha1.PathStatus, reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonNoSources, v1alpha1.ReasonNoTargets, v1alpha1.ReasonCanaryNotReady:
+	default:
 		return false
 	}
 	if p == nil {

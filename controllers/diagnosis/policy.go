@@ -37,12 +37,16 @@ func (j *judge) explain(paths []*tally) {
 	j.in.Policies.Read(func(v PolicyView) []string {
 		e := &explainer{judge: j, view: v, index: v.Index(), looked: map[string]struct{}{}, typos: map[typoAt][]typo{}}
 		for _, t := range paths {
-			t.status.Diagnosis = e.path(t)
+			if t.canary == "" { // what those say is said already
+				t.status.Diagnosis = e.path(t)
+			}
 		}
 		return slices.Sorted(maps.Keys(e.looked))
 	})
 	for _, t := range paths {
-		t.say(t.status.Diagnosis)
+		if t.canary == "" {
+			t.say(t.status.Diagnosis)
+		}
 	}
 }
 

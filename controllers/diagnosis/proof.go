@@ -72,7 +72,7 @@ func (j *judge) prove(t *tally, c *claim, b *bad) proof {
 	if f.reason == v1alpha1.ReasonNotProvable || f.reason == v1alpha1.ReasonControlNotPermitted {
 		return f
 	}
-	if j.podMask(b, c.src.report.SeenAt).active() {
+	if j.settles(t, c, b) {
 		f.waiting = true
 		return f
 	}
@@ -84,8 +84,18 @@ func (j *judge) prove(t *tally, c *claim, b *bad) proof {
 	return f
 }
 
+// settles is true while a pair comes or goes.
+func (j *judge) settles(t *tally, c *claim, b *bad) bool {
+	if t.canary != "" {
+		return j.canarySettles(t, c, b.pair)
+	}
+	return j.podMask(b, c.src.report.SeenAt).active()
+}
+
 func (j *judge) proofOf(t *tally, c *claim, p *pair) proof {
 	switch {
+	case t.canary != "":
+		return j.proveCanary(t, c, p)
 	case p.targetPod() != "":
 		return j.provePod(t, c, p)
 	case t.proofs.has(v1alpha1.ProbeListener) && !j.hear(t, v1alpha1.ProbeHostControl, c.src).holds(p.aim()):
@@ -250,9 +260,13 @@ func (j *judge) wired(t *tally, c *claim, node string, p *pair) proof {
 	case a.notMade():
 		return notMade(c.src.name, target, a)
 	}
+	where := "between the two nodes"
+	if node == c.src.name {
+		where = "of that node"
+	}
 	return proof{reason: v1alpha1.ReasonPathNotProven, verdict: a.entry.Verdict, text: "the prober on " + c.src.name +
 		" does not reach the echo pod on " + node + " either" + seen(a.entry.Verdict) +
-		", so nothing proves that it is a policy that blocks " + target + ": repair the network between the two nodes"}
+		", so nothing proves that it is a policy that blocks " + target + ": repair the network " + where}
 }
 
 // listens: the target listens, and its own node gets through to it.

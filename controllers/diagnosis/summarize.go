@@ -51,6 +51,9 @@ func Summarize(in Input) Summary {
 	out := Summary{Paths: make([]v1alpha1.PathStatus, len(paths))}
 	for i, t := range paths {
 		out.Paths[i] = t.status
+		if e := t.enforcement; e != nil && e.nodes() > 0 {
+			out.Enforcement = append(out.Enforcement, *e)
+		}
 	}
 	for name := range j.silent {
 		out.Stale = append(out.Stale, name)

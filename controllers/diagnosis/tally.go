@@ -24,6 +24,10 @@ type tally struct {
 	// proves that it is.
 	deny   bool
 	proofs proofs
+	// canary is the direction of a path to the canary pods, and enforcement
+	// what it says of the nodes; empty and nil for others.
+	canary      v1alpha1.PolicyDirection
+	enforcement *Enforcement
 	// undisclosed are the namespaces whose pods must not be looked at for this
 	// check; service is the namespace of to.service.
 	undisclosed []string

@@ -8,7 +8,7 @@
 //
 // One file holds one step: believe.go which report counts, mask.go what
 // excuses a bad result, pairs.go what each source's pairs are, proof.go what
-// proves that a Deny pair is blocked, path.go what a path is, name.go who is
+// proves that a Deny pair is blocked, canary.go which nodes enforce policies, path.go what a path is, name.go who is
 // named how, message.go the sentence about it, worst.go the pairs that are
 // shown, conditions.go the whole check.
 package diagnosis
@@ -41,6 +41,8 @@ type Input struct {
 	Disclosing map[string]bool
 	// Policies of the cluster; nil where they are not known and never will be.
 	Policies Policies
+	// Canary is what is known of the policies around the canary pods.
+	Canary CanaryPolicies
 	// Previous is the status as it was last persisted, so that the judgement
 	// survives a restart of the controller.
 	Previous v1alpha1.ConnectivityCheckStatus
@@ -106,6 +108,8 @@ type NodeFacts struct {
 	Prober *PodFacts
 	// Echo is the node's echo pod, likewise.
 	Echo *PodFacts
+	// Canary is the node's canary pod, likewise.
+	Canary *PodFacts
 }
 
 // PodFacts is what is known of one of Netladder's own pods.
@@ -121,6 +125,9 @@ type PodFacts struct {
 	StartedAt time.Time
 	// ReadySince is when the pod last became Ready; zero if it is not.
 	ReadySince time.Time
+	// NotReadySince is when the pod last stopped being Ready, or was created
+	// without being so; zero if it is.
+	NotReadySince time.Time
 }
 
 // WorkloadPod is what is known of a pod that is not Netladder's own.
@@ -143,6 +150,9 @@ type Summary struct {
 	// Conditions Accepted, Ready and Fresh, without lastTransitionTime, which
 	// depends on the status they are put into.
 	Conditions []metav1.Condition
+	// Enforcement of policies, for each path to the canary pods that is tested,
+	// in the order of the spec.
+	Enforcement []Enforcement
 	// Stale names the nodes whose silence nothing explains, sorted.
 	Stale []string
 	// Deadline is the earliest time at which the same input would be judged

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/controllers/plan"
 )
@@ -35,6 +36,15 @@ func Echo(p *corev1.Pod) *plan.Echo {
 		return nil
 	}
 	return &plan.Echo{UID: p.UID, IPs: ips}
+}
+
+// Canary is the canary pod as the plan sees it; nil without an IP.
+func Canary(p *corev1.Pod) *plan.Canary {
+	ips := podIPs(p)
+	if len(ips) == 0 {
+		return nil
+	}
+	return &plan.Canary{UID: p.UID, Key: types.NamespacedName{Namespace: p.Namespace, Name: p.Name}, IPs: ips}
 }
 
 // NodeIPs are a node's own addresses: its InternalIPs, one of each family.

@@ -22,8 +22,12 @@ func Pod(p *corev1.Pod) *diagnosis.PodFacts {
 		}
 	}
 	for i := range p.Status.Conditions {
-		if c := &p.Status.Conditions[i]; c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+		switch c := &p.Status.Conditions[i]; {
+		case c.Type != corev1.PodReady:
+		case c.Status == corev1.ConditionTrue:
 			facts.Ready, facts.ReadySince = true, c.LastTransitionTime.Time
+		default:
+			facts.NotReadySince = c.LastTransitionTime.Time
 		}
 	}
 	return facts

@@ -23,7 +23,8 @@ type Canary struct {
 	IPs []netip.Addr
 }
 
-func (c *Canary) equal(b *Canary) bool {
+// Equal says whether both are the same pod; each may be nil.
+func (c *Canary) Equal(b *Canary) bool {
 	if c == nil || b == nil {
 		return c == b
 	}
@@ -88,15 +89,15 @@ func (v *view) pairCanary(c *compiledPath, p *pairing) *idle {
 		echoToo(c.canary) + "; see whether the DaemonSet " + v1alpha1.CanaryName + " runs there"}
 }
 
-func echoToo(direction v1alpha1.CanaryDirection) string {
-	if direction == v1alpha1.CanaryEgress {
+func echoToo(direction v1alpha1.PolicyDirection) string {
+	if direction == v1alpha1.PolicyEgress {
 		return " and an echo pod"
 	}
 	return ""
 }
 
 // ownCanary is what a node with a canary pod tests of it.
-func ownCanary(direction v1alpha1.CanaryDirection, n *Node) *ownPairs {
+func ownCanary(direction v1alpha1.PolicyDirection, n *Node) *ownPairs {
 	aim := func(uid types.UID, ips []netip.Addr) []target {
 		out := make([]target, 0, len(ips))
 		for _, ip := range ips {
@@ -105,7 +106,7 @@ func ownCanary(direction v1alpha1.CanaryDirection, n *Node) *ownPairs {
 		return out
 	}
 	switch {
-	case direction == v1alpha1.CanaryIngress:
+	case direction == v1alpha1.PolicyIngress:
 		return &ownPairs{targets: aim(n.Canary.UID, n.Canary.IPs)}
 	case !asTarget.plays(n):
 		return &ownPairs{}
@@ -136,7 +137,7 @@ func refuseCanary(p *v1alpha1.Path, own bool, s Settings) *idle {
 		return &idle{reason: v1alpha1.ReasonSourceNotPermitted, message: "to.canary may be used only in Netladder's own namespace; see the check policy-enforcement in namespace " + s.Namespace}
 	case s.NoCanary:
 		return &idle{reason: v1alpha1.ReasonCanaryDisabled, message: "there are no canary pods, because the controller was started with --canary=false; start it with --canary=true, or delete this path"}
-	case c.Direction == v1alpha1.CanaryEgress && s.Level != v1alpha1.LevelFull:
+	case c.Direction == v1alpha1.PolicyEgress && s.Level != v1alpha1.LevelFull:
 		return unsupported("to.canary with direction Egress needs probers of level Full; start the controller with --level=Full, or remove it")
 	}
 	return nil
@@ -156,11 +157,11 @@ func malformedCanary(p *v1alpha1.Path) *idle {
 	return nil
 }
 
-func canaryDirections() []v1alpha1.CanaryDirection {
-	return []v1alpha1.CanaryDirection{v1alpha1.CanaryIngress, v1alpha1.CanaryEgress}
+func canaryDirections() []v1alpha1.PolicyDirection {
+	return []v1alpha1.PolicyDirection{v1alpha1.PolicyIngress, v1alpha1.PolicyEgress}
 }
 
-func joined(directions []v1alpha1.CanaryDirection) string {
+func joined(directions []v1alpha1.PolicyDirection) string {
 	texts := make([]string, len(directions))
 	for i, d := range directions {
 		texts[i] = string(d)

@@ -31,7 +31,7 @@ func canaryOf(i int, uid string, dual bool) *Canary {
 }
 
 // canaryFixture is n nodes with a canary pod and the path in one direction.
-func canaryFixture(n int, direction v1alpha1.CanaryDirection) (Input, *v1alpha1.ConnectivityCheck) {
+func canaryFixture(n int, direction v1alpha1.PolicyDirection) (Input, *v1alpha1.ConnectivityCheck) {
 	in := full(n)
 	for i, name := range nodeNames(n) {
 		in.Cluster.Nodes[name].Canary = canaryOf(i, "a", false)
@@ -42,9 +42,9 @@ func canaryFixture(n int, direction v1alpha1.CanaryDirection) (Input, *v1alpha1.
 
 // Each node tests itself, and nothing else.
 func TestCanaryPairs(t *testing.T) {
-	const ingress, egress = v1alpha1.CanaryIngress, v1alpha1.CanaryEgress
+	const ingress, egress = v1alpha1.PolicyIngress, v1alpha1.PolicyEgress
 	for name, tc := range map[string]struct {
-		direction v1alpha1.CanaryDirection
+		direction v1alpha1.PolicyDirection
 		change    func(in *Input, c *v1alpha1.ConnectivityCheck)
 		pairs     []string
 		lacking   []string
@@ -166,7 +166,7 @@ func TestCanaryTouchesItsOwnNode(t *testing.T) {
 // A canary path is small, and its groups are the last that a full assignment
 // can shrink.
 func TestCanaryAtTheSizeLimit(t *testing.T) {
-	in, _ := canaryFixture(2, v1alpha1.CanaryEgress)
+	in, _ := canaryFixture(2, v1alpha1.PolicyEgress)
 	in.Cluster.Nodes["node-00000"].Canary = canaryOf(0, "a", true)
 	in.Cluster.Nodes["node-00000"].Echo.IPs = append(in.Cluster.Nodes["node-00000"].Echo.IPs, netip.MustParseAddr("fd00::1"))
 	whole := in.assign("node-00000", nil)

@@ -51,7 +51,7 @@ type compiledPath struct {
 	nodes    *compiledNodes
 	host     *compiledHost
 	// canary is the direction of a path to the canary pods; empty for others.
-	canary v1alpha1.CanaryDirection
+	canary v1alpha1.PolicyDirection
 	// protocol of targets; empty for TCP.
 	protocol v1alpha1.Protocol
 }
@@ -359,7 +359,7 @@ func compileProbe(check *v1alpha1.ConnectivityCheck, p *v1alpha1.Path, kind v1al
 
 func sourceKind(p *v1alpha1.Path) v1alpha1.SourceKind {
 	switch {
-	case p.From.Pods != nil, p.To.Canary != nil && p.To.Canary.Direction == v1alpha1.CanaryEgress:
+	case p.From.Pods != nil, p.To.Canary != nil && p.To.Canary.Direction == v1alpha1.PolicyEgress:
 		return v1alpha1.SourcePods
 	case p.From.Nodes != nil:
 		return v1alpha1.SourceHost

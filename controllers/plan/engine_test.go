@@ -241,7 +241,7 @@ func (w *world) target() (to v1alpha1.Target) {
 			{IP: podIP(1).String(), Port: 80}, {IP: "198.51.100.7", Port: 53, Protocol: "UDP"}, {Hostname: "example.com", Port: 443}, {IP: "127.0.0.1", Port: 1},
 		}).Draw(w.t, "host")
 	case 8, 9:
-		to.Canary = &v1alpha1.CanaryTarget{Direction: rapid.SampledFrom([]v1alpha1.CanaryDirection{"Ingress", "Egress", "Egress"}).Draw(w.t, "direction")}
+		to.Canary = &v1alpha1.CanaryTarget{Direction: rapid.SampledFrom([]v1alpha1.PolicyDirection{"Ingress", "Egress", "Egress"}).Draw(w.t, "direction")}
 	default:
 		to.Pods = &v1alpha1.PodsTarget{
 			NamespaceSelector: w.namespaceSelector("to"), PodSelector: metav1.LabelSelector{}, Port: intstr.FromInt32(8080),

@@ -104,7 +104,7 @@ func (v *view) updateSets(changed map[string]*Node) map[setKey]bool {
 			case is && key.role == asHost:
 				recount = recount || !slices.Equal(old.IPs, now.IPs)
 			case is && key.role == asCanary:
-				recount = recount || !old.Canary.equal(now.Canary) || !sameEcho(old, now)
+				recount = recount || !old.Canary.Equal(now.Canary) || !sameEcho(old, now)
 			}
 		}
 		if len(come)+len(gone) == 0 && !recount {

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package workload describes what the controller installs beside itself: the
-// prober and echo DaemonSets and the fleet ConfigMap. It is pure: settings
+// prober, echo and canary DaemonSets, the canary's NetworkPolicy and the fleet
+// ConfigMap. It is pure: settings
 // in, apply configurations out.
 package workload
 
@@ -28,6 +29,7 @@ const (
 const (
 	ComponentProber = "prober"
 	ComponentEcho   = "echo"
+	ComponentCanary = "canary"
 )
 
 // FleetDir is where the fleet ConfigMap is mounted in the prober.
@@ -42,7 +44,7 @@ type Settings struct {
 	Owner Owner
 	// Level of the probers; empty means Restricted.
 	Level v1alpha1.Level
-	// Image of both DaemonSets.
+	// Image of all DaemonSets.
 	Image string
 	// ImagePullPolicy; empty is Kubernetes' default for the image's tag.
 	ImagePullPolicy corev1.PullPolicy
@@ -50,10 +52,10 @@ type Settings struct {
 	ImagePullSecrets []string
 	// NodeSelector beside kubernetes.io/os=linux, which always applies.
 	NodeSelector map[string]string
-	// PriorityClassName of both DaemonSets; empty is the cluster's default.
+	// PriorityClassName of all DaemonSets; empty is the cluster's default.
 	PriorityClassName string
-	// Prober and Echo are the resources of each container.
-	Prober, Echo corev1.ResourceRequirements
+	// Prober, Echo and Canary are the resources of each container.
+	Prober, Echo, Canary corev1.ResourceRequirements
 }
 
 // Owner identifies a Deployment.

@@ -47,6 +47,8 @@ func TestGolden(t *testing.T) {
 		"prober_full": workload.Prober(full()),
 		"echo":        workload.Echo(settings()),
 		"fleet":       workload.Fleet(settings(), "{}"),
+		"canary":      workload.Canary(settings()),
+		"isolation":   workload.CanaryPolicy(settings()),
 	} {
 		got, err := yaml.Marshal(object)
 		if err != nil {

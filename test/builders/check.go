@@ -67,8 +67,12 @@ func (b *Check) PathFrom(name string, nodeLabels map[string]string, to v1alpha1.
 	if nodeLabels != nil {
 		probers.NodeSelector = &metav1.LabelSelector{MatchLabels: nodeLabels}
 	}
+	expect := v1alpha1.ExpectAllow
+	if to.Canary != nil {
+		expect = v1alpha1.ExpectDeny
+	}
 	b.check.Spec.Paths = append(b.check.Spec.Paths, v1alpha1.Path{
-		Name: name, From: v1alpha1.Source{Probers: probers}, To: to, Expect: v1alpha1.ExpectAllow,
+		Name: name, From: v1alpha1.Source{Probers: probers}, To: to, Expect: expect,
 	})
 	return b
 }
@@ -125,6 +129,11 @@ func ToService(name string, port int) v1alpha1.Target {
 // ToDNS asks for the A record of a name by UDP.
 func ToDNS(name string) v1alpha1.Target {
 	return v1alpha1.Target{DNS: &v1alpha1.DNSTarget{Name: name, Type: v1alpha1.DNSTypeA, Transport: v1alpha1.DNSOverUDP}}
+}
+
+// ToCanary aims at the canary pods.
+func ToCanary(direction v1alpha1.PolicyDirection) v1alpha1.Target {
+	return v1alpha1.Target{Canary: &v1alpha1.CanaryTarget{Direction: direction}}
 }
 
 // ToAPIServer aims at the API server.

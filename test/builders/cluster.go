@@ -64,6 +64,9 @@ type Pod struct{ pod corev1.Pod }
 // MakeProberPod begins the prober pod of a node, Running and Ready.
 func MakeProberPod(name, node string) *Pod { return makePod(name, node, "prober") }
 
+// MakeCanaryPod makes a canary pod of a node, in the namespace that a test chooses.
+func MakeCanaryPod(name, node string) *Pod { return makePod(name, node, "canary") }
+
 // MakeEchoPod begins the echo pod of a node, Running and Ready.
 func MakeEchoPod(name, node string) *Pod { return makePod(name, node, "echo") }
 
@@ -177,6 +180,14 @@ func (b *Pod) IPs(ips ...string) *Pod {
 func (b *Pod) Ready(status corev1.ConditionStatus, since time.Time) *Pod {
 	b.pod.Status.Conditions[0].Status = status
 	b.pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(since)
+	return b
+}
+
+// Started says since when the pod's container runs.
+func (b *Pod) Started(at time.Time) *Pod {
+	b.pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name: "main", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(at)}},
+	}}
 	return b
 }
 

@@ -131,14 +131,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: worst
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.FindingSeverity
-- name: com.github.netladder.netladder.api.v1alpha1.CanaryDirection
-  scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.CanaryTarget
   map:
     fields:
     - name: direction
       type:
-        namedType: com.github.netladder.netladder.api.v1alpha1.CanaryDirection
+        namedType: com.github.netladder.netladder.api.v1alpha1.PolicyDirection
 - name: com.github.netladder.netladder.api.v1alpha1.ConnectivityCheck
   map:
     fields:

@@ -14,8 +14,10 @@ import (
 //
 // CanaryTarget is the canary pod of the source's own node.
 type CanaryTargetApplyConfiguration struct {
-	// direction that is tested.
-	Direction *apiv1alpha1.CanaryDirection `json:"direction,omitempty"`
+	// direction that is tested. Ingress: each node's prober tries to reach its
+	// own node's canary pod. Egress: from inside each node's canary pod its own
+	// node's echo pod is tried; needs the prober's level Full.
+	Direction *apiv1alpha1.PolicyDirection `json:"direction,omitempty"`
 }
 
 // CanaryTargetApplyConfiguration constructs a declarative configuration of the CanaryTarget type for use with
@@ -27,7 +29,7 @@ func CanaryTarget() *CanaryTargetApplyConfiguration {
 // WithDirection sets the Direction field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Direction field is set to the value of the last call.
-func (b *CanaryTargetApplyConfiguration) WithDirection(value apiv1alpha1.CanaryDirection) *CanaryTargetApplyConfiguration {
+func (b *CanaryTargetApplyConfiguration) WithDirection(value apiv1alpha1.PolicyDirection) *CanaryTargetApplyConfiguration {
 	b.Direction = &value
 	return b
 }
