@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/prober/climb"
 	"github.com/netladder/netladder/prober/probe"
 	"github.com/netladder/netladder/prober/report"
 	"github.com/netladder/netladder/prober/schedule"
@@ -51,6 +52,8 @@ type agent struct {
 	tracker   *track.Tracker
 	scheduler *schedule.Scheduler
 	reporter  *report.Reporter
+	climber   *climb.Climber
+	node      string
 
 	// Only the watch's goroutine touches these.
 	seen    bool
@@ -84,6 +87,7 @@ func (a *agent) assigned(obj *v1alpha1.ProbeAssignment) {
 	pairs, _ := a.tracker.Pairs()
 	a.metrics.pairs.Set(float64(pairs))
 	a.scheduler.Update(groups)
+	a.climber.Update(func(ref climb.Ref) []climb.Step { return a.steps(a.spec, ref) })
 	a.reporter.Assigned(a.spec.Heartbeat.Duration, settle)
 	a.log.Info("assignment", "groups", len(groups), "pairs", pairs)
 }
@@ -96,6 +100,7 @@ func (a *agent) withdraw() {
 	a.scheduler.Update(nil)
 	a.enter(&v1alpha1.ProbeAssignmentSpec{})
 	a.tracker.Update(&v1alpha1.ProbeAssignmentSpec{}, nil, a.clock.Now())
+	a.climber.Update(func(climb.Ref) []climb.Step { return nil })
 	a.metrics.keep(nil)
 	a.metrics.pairs.Set(0)
 	a.reporter.Withdrawn()
@@ -149,6 +154,7 @@ func (a *agent) group(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGrou
 	}
 	template := a.target(spec, pg, g.Timeout)
 	pairs := spec.Pairs(pg)
+	up := a.ladder(spec, pg, g.Interval)
 	path.certify(g.Content, pg.Kind, pairs)
 	for _, p := range pairs {
 		target := template
@@ -162,7 +168,7 @@ func (a *agent) group(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGrou
 		}
 		g.Pairs = append(g.Pairs, schedule.Pair{
 			Key: p.Key, Member: p.Member, EveryRound: tracked.EveryRound(), Target: target,
-			Recorder: a.recorder(pg, path, tracked, p.Key),
+			Recorder: a.recorder(pg, path, tracked, p.Key, up),
 		})
 	}
 	return g

@@ -46,6 +46,7 @@ type metrics struct {
 	pairs        prometheus.Gauge
 	level        *prometheus.GaugeVec
 	proofs       *prometheus.CounterVec
+	climbs       *prometheus.CounterVec
 
 	mu        sync.Mutex
 	paths     map[pathKey]*pathMetrics
@@ -114,17 +115,33 @@ func newMetrics() *metrics {
 			Help: "Probes that prove what a blocked path means, by verdict; Other stands for the verdicts beyond the first eight.",
 		}, []string{"verdict"}),
 	}
+	m.climbs = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "netladder_prober_climb_steps_total",
+		Help: "Probes of the rungs below a path that fails, by rung and by whether they were good.",
+	}, []string{"rung", "result"})
 	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "netladder_prober_held_namespaces", Help: "Network namespaces that the prober keeps open.",
 	}, func() float64 { return float64(m.held()) })
 	m.registry.MustRegister(
 		m.probes, m.phases, m.pathDuration, m.notAfter, m.reportErrors, m.lastReport, m.lag, m.unmeasured, m.skipped, m.pairs,
-		held, m.level, m.proofs,
+		held, m.level, m.proofs, m.climbs,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()),
 		collectors.NewBuildInfoCollector(),
 	)
 	return m
+}
+
+// climbed counts a step of a climb.
+func (m *metrics) climbed(rung v1alpha1.Rung, v probe.Verdict) {
+	result := "bad"
+	switch verdict := v1alpha1.Verdict(v); {
+	case verdict == v1alpha1.VerdictConnected:
+		result = "good"
+	case verdict.IsNeutral():
+		result = "unknown"
+	}
+	m.climbs.WithLabelValues(string(rung), result).Inc()
 }
 
 // Started implements schedule.Observer.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/prober/apiaccess"
+	"github.com/netladder/netladder/prober/climb"
 	"github.com/netladder/netladder/prober/netns"
 	"github.com/netladder/netladder/prober/probe"
 	"github.com/netladder/netladder/prober/report"
@@ -86,7 +87,7 @@ func Run(ctx context.Context, o Options) error {
 func newAgent(o Options, writer report.Writer) *agent {
 	m := newMetrics()
 	a := &agent{
-		podUID: o.PodUID, resolvConf: o.ResolvConf, probes: o.Probes, log: o.Log, clock: clock.RealClock{}, metrics: m,
+		node: o.NodeName, podUID: o.PodUID, resolvConf: o.ResolvConf, probes: o.Probes, log: o.Log, clock: clock.RealClock{}, metrics: m,
 		publicRoots: sync.OnceValue(publicRoots),
 		batches:     map[probe.Kind]probe.Batch{}, sourced: map[probe.Kind]*sourcedBatch{},
 		can: abilitiesOf(v1alpha1.LevelRestricted, 0), canaries: newCanaries(clock.RealClock{}),
@@ -94,8 +95,11 @@ func newAgent(o Options, writer report.Writer) *agent {
 	}
 	a.tracker = track.New(func(c track.Change) { a.reporter.Changed(c) })
 	a.reporter = report.New(report.Options{
-		PodUID: o.PodUID, MinInterval: o.ReportMinInterval, Source: a.tracker, Writer: writer, Observer: m, Log: o.Log,
+		PodUID: o.PodUID, MinInterval: o.ReportMinInterval, Source: a.tracker, Rungs: func() []v1alpha1.RungStatus { return a.climber.Rungs() },
+		Writer: writer, Observer: m, Log: o.Log,
 	})
+	// What a climb saw belongs to a failure that is told or about to be.
+	a.climber = climb.New(climb.Options{Run: a.climb, Changed: func() { a.reporter.Changed(track.Transition) }})
 	return a
 }
 
@@ -127,6 +131,7 @@ func (a *agent) setLevel(o Options) {
 
 // release lets go of all network namespaces.
 func (a *agent) release() {
+	a.climber.Close()
 	a.canaries.close()
 	if a.spaces != nil {
 		a.spaces.Close()

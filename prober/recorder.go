@@ -23,10 +23,11 @@ type recorder struct {
 	pair    *track.Pair
 	log     logr.Logger // of denials; discards where the path is not to be denied
 	denied  v1alpha1.Verdict
+	ladder  *ladder // nil where nobody climbs
 }
 
-func (a *agent) recorder(pg *v1alpha1.ProbeGroup, path *pathMetrics, pair *track.Pair, target string) *recorder {
-	r := &recorder{metrics: a.metrics, path: path, key: target, kind: probe.Kind(pg.Kind), pair: pair}
+func (a *agent) recorder(pg *v1alpha1.ProbeGroup, path *pathMetrics, pair *track.Pair, target string, l *ladder) *recorder {
+	r := &recorder{metrics: a.metrics, path: path, key: target, kind: probe.Kind(pg.Kind), pair: pair, ladder: l}
 	if pg.Expect == v1alpha1.ExpectDeny && a.log.V(1).Enabled() {
 		r.log = a.log.V(1).WithValues("group", pg.Key, "target", target)
 	}
@@ -43,6 +44,7 @@ func (r *recorder) Record(o *schedule.Outcome) bool {
 	every := r.pair.Observe(track.Observation{
 		Verdict: verdict, Latency: o.Latency, Timed: o.Timed, Reason: o.Reason, Evidence: o.Evidence,
 	}, o.At)
+	r.ladder.saw(r.key, verdict)
 	if r.log.Enabled() && verdict.Denies() {
 		r.logDenial()
 	}

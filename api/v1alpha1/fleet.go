@@ -19,6 +19,9 @@ type Fleet struct {
 	APIServers []string `json:"apiServers,omitempty"`
 }
 
+// EchoPort is the port on which echo pods answer TCP and UDP probes.
+const EchoPort = 8441
+
 // Names of what Netladder installs; the namespace is the installer's choice.
 const (
 	// ProberName is the name of the prober DaemonSet and its ServiceAccount.

@@ -20,7 +20,7 @@ import (
 )
 
 // EchoPort is the port on which echo pods answer TCP and UDP probes.
-const EchoPort = 8441
+const EchoPort = v1alpha1.EchoPort
 
 // WindowSize is how many peers of a mesh one assignment holds at most.
 const WindowSize = 32

@@ -58,6 +58,8 @@ type Options struct {
 	// Source and Writer of what is reported.
 	Source Source
 	Writer Writer
+	// Rungs returns what climbs saw; nil where nobody climbs.
+	Rungs func() []v1alpha1.RungStatus
 	// Observer of the writes; may be nil.
 	Observer Observer
 	// Clock; default the real one.
@@ -190,7 +192,11 @@ func (r *Reporter) write(ctx context.Context, timeout time.Duration) {
 	r.pace.begin(r.o.Clock.Now())
 	r.mu.Unlock()
 	groups, pairs := r.o.Source.Snapshot()
-	err := r.o.Writer.WriteStatus(ctx, Build(r.o.PodUID, r.o.Clock.Now(), groups, pairs))
+	status := Build(r.o.PodUID, r.o.Clock.Now(), groups, pairs)
+	if r.o.Rungs != nil {
+		status.Rungs = bounded(r.o.Rungs())
+	}
+	err := r.o.Writer.WriteStatus(ctx, status)
 	now := r.o.Clock.Now()
 	r.mu.Lock()
 	failedBefore := r.pace.backoff > 0

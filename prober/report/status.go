@@ -27,6 +27,11 @@ const (
 	maxVerdict  = 32
 	maxReason   = 64
 	maxEvidence = 256
+
+	maxRungs        = 128
+	maxRungEvidence = 160
+	maxSource       = 64
+	maxRung         = 32
 )
 
 // Build makes a status of at most the API's bounds. The pairs are those that
@@ -54,6 +59,18 @@ func Build(podUID string, now time.Time, groups []v1alpha1.GroupStatus, pairs []
 	return &v1alpha1.ProbeAssignmentStatus{
 		PodUID: clean(podUID, maxPodUID), Heartbeat: wholeSeconds(now), Groups: groups, NotPassing: pairs, Cut: int32(cut),
 	}
+}
+
+// bounded keeps what climbs saw within the API's bounds, in place.
+func bounded(rungs []v1alpha1.RungStatus) []v1alpha1.RungStatus {
+	rungs = rungs[:min(len(rungs), maxRungs)]
+	for i := range rungs {
+		r := &rungs[i]
+		r.Source, r.Rung = clean(r.Source, maxSource), v1alpha1.Rung(clean(string(r.Rung), maxRung))
+		r.Probe, r.Target = v1alpha1.ProbeKind(clean(string(r.Probe), maxRung)), clean(r.Target, maxTarget)
+		r.Verdict, r.Evidence = v1alpha1.Verdict(clean(string(r.Verdict), maxVerdict)), clean(r.Evidence, maxRungEvidence)
+	}
+	return rungs
 }
 
 // rank sorts pairs in place into the order in which they are shown.

@@ -1,0 +1,212 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package climb
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/prober/probe"
+)
+
+const (
+	// maxSteps is how many steps are kept at once; a pair whose climb has no
+	// room shares those that are there.
+	maxSteps = 128
+	// maxUnderWay bounds the probes of climbs that run at once.
+	maxUnderWay = 64
+	// rest is the least time between two runs of one step.
+	rest = 10 * time.Second
+	// deadline of one step.
+	deadline = 3500 * time.Millisecond
+)
+
+// Options of a Climber.
+type Options struct {
+	// Run makes the probe of a step; it returns soon after its timeout.
+	Run func(ctx context.Context, s Step, timeout time.Duration) probe.Result
+	// Changed is called, without any lock held, when Rungs has something new.
+	Changed func()
+	// Clock; default the real one.
+	Clock clock.PassiveClock
+}
+
+// Ref names a pair of an assignment.
+type Ref struct {
+	// Group and Pair are the keys.
+	Group, Pair string
+}
+
+// Climber climbs for the pairs that are bad, and remembers what it saw for as
+// long as they are. Create it with New.
+type Climber struct {
+	o      Options
+	root   context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	// climbing is how many pairs are bad, so that those that are not cost nothing.
+	climbing atomic.Int64
+
+	mu       sync.Mutex
+	pairs    map[Ref][]Key
+	steps    map[Key]*state
+	underWay int
+}
+
+// state of a step.
+type state struct {
+	step Step
+	// users are how many bad pairs need it.
+	users   int
+	running bool
+	ranAt   time.Time
+	// seen is false until it ran once.
+	seen     bool
+	verdict  probe.Verdict
+	evidence string
+}
+
+// New returns a Climber for which nothing is bad.
+func New(o Options) *Climber {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	c := &Climber{o: o, pairs: map[Ref][]Key{}, steps: map[Key]*state{}}
+	c.root, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// Close ends what is under way and waits for it. Nothing may be Bad afterwards.
+func (c *Climber) Close() {
+	c.cancel()
+	c.wg.Wait()
+}
+
+// Bad says that a pair's probe failed. The first time, and from then on when a
+// step has rested for the interval and no less than 10 s, it is made. steps is
+// called the first time only.
+func (c *Climber) Bad(ref Ref, interval time.Duration, steps func() []Step) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	keys, known := c.pairs[ref]
+	if !known {
+		keys = c.take(steps())
+		c.pairs[ref] = keys
+		c.climbing.Store(int64(len(c.pairs)))
+	}
+	now := c.o.Clock.Now()
+	for _, k := range keys {
+		s := c.steps[k]
+		if s.running || !s.ranAt.IsZero() && now.Sub(s.ranAt) < max(interval, rest) || c.underWay >= maxUnderWay || c.root.Err() != nil {
+			continue
+		}
+		s.running, s.ranAt = true, now
+		c.underWay++
+		c.wg.Go(func() { c.run(s) })
+	}
+}
+
+// take makes room for the steps of a pair and returns the keys of those that
+// found some.
+func (c *Climber) take(steps []Step) []Key {
+	keys := make([]Key, 0, len(steps))
+	for i := range steps {
+		s := c.steps[steps[i].Key]
+		if s == nil {
+			if len(c.steps) >= maxSteps {
+				continue
+			}
+			s = &state{step: steps[i]}
+			c.steps[s.step.Key] = s
+		}
+		s.users++
+		keys = append(keys, s.step.Key)
+	}
+	return keys
+}
+
+func (c *Climber) run(s *state) {
+	ctx, cancel := context.WithTimeout(c.root, deadline)
+	defer cancel()
+	r := c.o.Run(ctx, s.step, deadline/2)
+	c.mu.Lock()
+	s.running = false
+	c.underWay--
+	// Whether it was measured is not known: a late prober sees silence.
+	news := c.root.Err() == nil && s.users > 0 && (!s.seen || s.verdict != r.Verdict)
+	if c.root.Err() == nil {
+		s.seen, s.verdict, s.evidence = true, r.Verdict, r.Evidence
+	}
+	c.mu.Unlock()
+	if news && c.o.Changed != nil {
+		c.o.Changed()
+	}
+}
+
+// Good says that a pair's probe is not bad any more, or that the pair is gone.
+// What was seen for it alone is forgotten.
+func (c *Climber) Good(ref Ref) {
+	if c.climbing.Load() == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.good(ref)
+}
+
+func (c *Climber) good(ref Ref) {
+	c.release(c.pairs[ref])
+	delete(c.pairs, ref)
+	c.climbing.Store(int64(len(c.pairs)))
+}
+
+func (c *Climber) release(keys []Key) {
+	for _, k := range keys {
+		s := c.steps[k]
+		if s.users--; s.users == 0 {
+			delete(c.steps, k)
+		}
+	}
+}
+
+// Update takes in a new assignment: steps returns those of a pair in it, nil
+// for one that is gone. What was seen of a step that stays is kept.
+func (c *Climber) Update(steps func(Ref) []Step) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for ref, before := range c.pairs {
+		if now := steps(ref); now == nil {
+			c.good(ref)
+		} else {
+			c.pairs[ref] = c.take(now)
+			c.release(before)
+		}
+	}
+}
+
+// Rungs lists what the steps saw that bad pairs need, in a fixed order.
+func (c *Climber) Rungs() []v1alpha1.RungStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []v1alpha1.RungStatus
+	for _, s := range c.steps {
+		if s.seen {
+			out = append(out, v1alpha1.RungStatus{
+				Source: s.step.Source, Rung: s.step.Rung, Probe: s.step.Probe, Target: s.step.Key.Target,
+				Verdict: v1alpha1.Verdict(s.verdict), Evidence: s.evidence,
+			})
+		}
+	}
+	slices.SortFunc(out, func(a, b v1alpha1.RungStatus) int { return keyOf(&a).compare(keyOf(&b)) })
+	return out
+}
+
+func keyOf(r *v1alpha1.RungStatus) Key { return Key{r.Source, r.Rung, r.Probe, r.Target} }

@@ -1,0 +1,220 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package climb tries the rungs of the network's ladder while a probe fails:
+// from the same source and at the same moment, so that what is seen there
+// explains what was seen above. It says what it saw and blames nobody.
+package climb
+
+import (
+	"cmp"
+	"net/netip"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/prober/probe"
+)
+
+// Step is one probe of a climb. Pairs whose climbs have a step with the same
+// Key share it.
+type Step struct {
+	Key
+	// Target of the probe, without the place where it starts and the timeout.
+	To probe.Target
+}
+
+// Key identifies a step: the fields of the API's RungStatus.
+type Key struct {
+	// Source is empty for the prober pod, Host for the node's own network, else
+	// the UID of a pod.
+	Source string
+	// Rung that the step is on.
+	Rung v1alpha1.Rung
+	// Probe that is made.
+	Probe v1alpha1.ProbeKind
+	// Target as RungStatus.Target says.
+	Target string
+}
+
+// compare orders steps as they are reported.
+func (k Key) compare(other Key) int {
+	return cmp.Or(cmp.Compare(k.Rung, other.Rung), cmp.Compare(k.Target, other.Target), cmp.Compare(k.Source, other.Source), cmp.Compare(k.Probe, other.Probe))
+}
+
+// SourceHost is the Source of steps that start in the node's own network.
+const SourceHost = string(v1alpha1.SourceHost)
+
+// Here is what a climb needs to know of the prober that makes it.
+type Here struct {
+	// Node that it is on.
+	Node string
+	// Host is true if it can start probes in the node's own network, HalfOpen
+	// if it can make half-open ones.
+	Host, HalfOpen bool
+	// ResolvConf is the path of the prober's own.
+	ResolvConf string
+}
+
+// Steps lists the rungs below a pair of an assignment. It is empty where there
+// is none to try: a target outside of the cluster has no ladder.
+func (h Here) Steps(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup, p *v1alpha1.Pair) []Step {
+	c := &climb{here: h, spec: spec, group: g, family: p.Addr.Addr(), seen: map[Key]struct{}{}}
+	if p.Source != nil {
+		c.source, c.sourceIP = p.Source.UID, p.SourceIP
+	} else if g.From == v1alpha1.SourceHost {
+		c.source = SourceHost
+	}
+	switch {
+	case g.Kind == v1alpha1.ProbeDNS || g.Host != nil && g.Host.Hostname != "":
+		c.names()
+	case p.Target != nil && p.NodeName == "":
+		c.service(p)
+	}
+	c.between(p.NodeName)
+	return c.steps
+}
+
+// climb is the list of one pair's steps while it is made.
+type climb struct {
+	here     Here
+	spec     *v1alpha1.ProbeAssignmentSpec
+	group    *v1alpha1.ProbeGroup
+	source   string
+	sourceIP netip.Addr
+	// family of the pair's target; no address where that is a name.
+	family netip.Addr
+	seen   map[Key]struct{}
+	steps  []Step
+}
+
+func (c *climb) add(k Key, to probe.Target) {
+	if _, known := c.seen[k]; known {
+		return
+	}
+	c.seen[k] = struct{}{}
+	c.steps = append(c.steps, Step{Key: k, To: to})
+}
+
+// names asks each server of the cluster's DNS, by its Service's address and by
+// its own, over each transport.
+func (c *climb) names() {
+	question := probe.DNSQuestion{ResolvConf: c.here.ResolvConf, Type: string(v1alpha1.DNSTypeA)}
+	switch {
+	case c.group.DNS != nil:
+		question.Name, question.Type = c.group.DNS.Name, cmp.Or(string(c.group.DNS.Type), question.Type)
+	default:
+		question.Name = c.group.Host.Hostname
+	}
+	for i := range c.spec.Services {
+		service := &c.spec.Services[i]
+		if !service.DNS {
+			continue
+		}
+		for _, rows := range [][]int32{service.Targets, service.Endpoints} {
+			c.rows(rows, func(t *v1alpha1.AssignedTarget, addr netip.AddrPort) {
+				question.Server, question.Transport = addr, string(v1alpha1.DNSOverUDP)
+				if t.Protocol != v1alpha1.ProtocolUDP {
+					question.Transport = string(v1alpha1.DNSOverTCP)
+				}
+				c.add(Key{c.source, v1alpha1.RungDNS, v1alpha1.ProbeDNS, v1alpha1.TargetPairKey(addr, t.Protocol)},
+					probe.Target{Source: c.sourceIP, DNS: question})
+				c.between(t.Node)
+			})
+		}
+	}
+}
+
+// service tries what is behind the Service that the pair's target is an
+// address of.
+func (c *climb) service(p *v1alpha1.Pair) {
+	for i := range c.spec.Services {
+		service := &c.spec.Services[i]
+		if !c.isOf(service, p) {
+			continue
+		}
+		// What the application makes of it is the application's rung.
+		kind := v1alpha1.ProbeTCP
+		switch {
+		case c.group.Kind == v1alpha1.ProbeUDP:
+			kind = v1alpha1.ProbeUDP
+		case c.here.HalfOpen:
+			kind = v1alpha1.ProbeTCPHalfOpen
+		}
+		c.rows(service.Endpoints, func(t *v1alpha1.AssignedTarget, addr netip.AddrPort) {
+			if addr.Addr().Is4() != c.family.Is4() {
+				return
+			}
+			c.add(Key{c.source, v1alpha1.RungEndpoints, kind, v1alpha1.TargetPairKey(addr, t.Protocol)},
+				probe.Target{Source: c.sourceIP, Addr: addr})
+			c.between(t.Node)
+		})
+	}
+}
+
+func (c *climb) isOf(service *v1alpha1.AssignedService, p *v1alpha1.Pair) bool {
+	for _, row := range service.Targets {
+		if row >= 0 && int(row) < len(c.spec.Targets) && &c.spec.Targets[row] == p.Target {
+			return true
+		}
+	}
+	return false
+}
+
+// rows calls f for the targets among the rows that can be dialled.
+func (c *climb) rows(rows []int32, f func(*v1alpha1.AssignedTarget, netip.AddrPort)) {
+	for _, row := range rows {
+		if row < 0 || int(row) >= len(c.spec.Targets) {
+			continue
+		}
+		t := &c.spec.Targets[row]
+		ip, err := netip.ParseAddr(t.IP)
+		if err != nil || ip.Zone() != "" || t.Port < 1 || t.Port > 65535 {
+			continue
+		}
+		f(t, netip.AddrPortFrom(ip.Unmap(), uint16(t.Port)))
+	}
+}
+
+// between tries what connects this node with another, or with its own pods,
+// whoever the pair's source and target are.
+func (c *climb) between(node string) {
+	if node == "" {
+		return
+	}
+	for i := range c.spec.Nodes {
+		n := &c.spec.Nodes[i]
+		if n.Name != node {
+			continue
+		}
+		for _, ip := range c.addresses(n.EchoIPs) {
+			c.add(Key{"", v1alpha1.RungPodNetwork, v1alpha1.ProbeMeshTCP, v1alpha1.MeshPairKey(node, ip)},
+				probe.Target{Addr: netip.AddrPortFrom(ip, v1alpha1.EchoPort), EchoUID: n.EchoUID})
+		}
+		if node == c.here.Node {
+			return
+		}
+		source := ""
+		if c.here.Host {
+			source = SourceHost
+		}
+		for _, ip := range c.addresses(n.IPs) {
+			c.add(Key{source, v1alpha1.RungUnderlay, v1alpha1.ProbeICMP, v1alpha1.MeshPairKey(node, ip)},
+				probe.Target{Addr: netip.AddrPortFrom(ip, 0)})
+		}
+		return
+	}
+}
+
+// addresses are those of the family of the pair's target, where that has one.
+func (c *climb) addresses(texts []string) []netip.Addr {
+	var out []netip.Addr
+	for _, text := range texts {
+		ip, err := netip.ParseAddr(text)
+		if err != nil || ip.Zone() != "" {
+			continue
+		}
+		if ip = ip.Unmap(); !c.family.IsValid() || c.family.Is4() == ip.Is4() {
+			out = append(out, ip)
+		}
+	}
+	return out
+}
