@@ -106,7 +106,7 @@ func (c *core) update(groups []Group, now time.Time) {
 			continue
 		}
 		old := previous[g.Key]
-		if old != nil && (old.content != g.Content || old.interval != int64(g.Interval)) {
+		if old != nil && old.content != g.Content {
 			old = nil
 		}
 		c.groups[g.Key] = c.place(g, old, now.UnixNano())
@@ -127,9 +127,16 @@ func (c *core) update(groups []Group, now time.Time) {
 // place puts a group into the schedule, in its old place where it had one.
 func (c *core) place(in *Group, g *group, now int64) *group {
 	if g == nil {
-		g = &group{content: in.Content, interval: int64(in.Interval)}
-		g.phase = int64(stableHash(in.Key) % uint64(g.interval))
+		g = &group{content: in.Content}
 		g.ctx, g.cancel = context.WithCancel(c.root)
+	}
+	// Where only the interval changes, as by a budget, nothing is attempted
+	// anew: each pair waits for its turn at the new pace. Its start is by the
+	// same hash, so that of a multiple it is one of those that it had.
+	paced := g.interval != int64(in.Interval)
+	if paced {
+		g.interval = int64(in.Interval)
+		g.phase = int64(stableHash(in.Key) % uint64(g.interval))
 	}
 	g.probe, g.batch = in.Probe, in.Batch
 	g.judgement = judgement{timeout: in.Timeout, maxLatency: in.MaxLatency}
@@ -141,6 +148,8 @@ func (c *core) place(in *Group, g *group, now int64) *group {
 		t := old[p.Key]
 		if t == nil {
 			t = &task{group: g, first: true, everyRound: p.EveryRound}
+		}
+		if t.first || paced {
 			t.offset = int64(stableHash(c.seed, in.Key, p.Key) % uint64(g.interval))
 		}
 		delete(old, p.Key)

@@ -255,6 +255,68 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// TestPaceChanges: where only the interval changes, every pair goes on at the new
+// pace, and not all of them at once.
+func TestPaceChanges(t *testing.T) {
+	const members, window, perRound = 40, 32, 2 // 10 starts in a round
+	for _, tc := range []struct {
+		from, to time.Duration
+		// atMost starts in the first 10 s at the new pace.
+		atMost int
+	}{
+		{10 * time.Second, 20 * time.Second, 9},
+		{10 * time.Second, 40 * time.Second, 6},
+		{10 * time.Second, time.Hour, 2},
+		{time.Hour, 10 * time.Second, 13},
+		{10 * time.Second, 7 * time.Second, 20},
+	} {
+		r := newRun(testGroup(members, window, perRound, tc.from))
+		r.play(20*time.Second, nil)
+		before, running := map[int]int64{}, r.task(0).group.ctx
+		for m := range members {
+			before[m] = (r.task(m).group.phase + r.task(m).offset) % int64(tc.from)
+		}
+		r.core.update([]Group{testGroup(members, window, perRound, tc.to)}, r.now)
+		r.play(10*time.Second, nil)
+		n := 0
+		for _, starts := range r.starts {
+			n += len(starts)
+		}
+		if n > tc.atMost {
+			t.Errorf("%s to %s: %d starts in 10 s", tc.from, tc.to, n)
+		}
+		if running.Err() != nil {
+			t.Errorf("%s to %s: the probes that ran were cancelled", tc.from, tc.to)
+		}
+		for m := range members {
+			if k := r.task(m); tc.to%tc.from == 0 && (k.group.phase+k.offset)%int64(tc.from) != before[m] {
+				t.Errorf("%s to %s: member %d lost its phase", tc.from, tc.to, m)
+			}
+		}
+		if tc.to == time.Hour {
+			continue // a turn of that is long
+		}
+		r.play(window/perRound*tc.to, nil)
+		for m := range members {
+			if want := map[bool]int{true: 1, false: window / perRound}[m < window]; len(r.starts[m]) != want {
+				t.Errorf("%s to %s: member %d started %d times in a turn, want %d", tc.from, tc.to, m, len(r.starts[m]), want)
+			}
+		}
+	}
+}
+
+// TestPaceChangesBeforeTheFirstAttempt: it does not wait for the new interval.
+func TestPaceChangesBeforeTheFirstAttempt(t *testing.T) {
+	for _, to := range []time.Duration{time.Second, 20 * time.Second, time.Hour} {
+		r := newRun(testGroup(40, 32, 2, 10*time.Second))
+		r.core.update([]Group{testGroup(40, 32, 2, to)}, r.now)
+		r.play(min(to, firstWithin)+maxTick, nil)
+		if len(r.starts) != 40 {
+			t.Errorf("%s: %d of 40 attempted", to, len(r.starts))
+		}
+	}
+}
+
 func TestFloorDivAndTicks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCore(context.Background(), "n")

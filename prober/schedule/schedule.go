@@ -131,8 +131,9 @@ func New(o Options) *Scheduler {
 }
 
 // Update makes the scheduler probe exactly these groups. Pairs that stay, in
-// a group whose content stays, keep their place in the schedule; new ones are
-// attempted within the interval, or 15 s where that is less.
+// a group whose content stays, keep their place in the schedule, or get one at
+// the new pace where the interval changed; new ones are attempted within the
+// interval, or 15 s where that is less.
 func (s *Scheduler) Update(groups []Group) {
 	s.mu.Lock()
 	s.core.update(groups, s.clock.Now())
