@@ -18,14 +18,14 @@ import (
 )
 
 // cacheOptions keep the informers small: trimmed objects, and of pods,
-// DaemonSets and ConfigMaps only Netladder's own. At level Full workload pods
-// are sources and targets, so then it is all pods.
+// DaemonSets and ConfigMaps only Netladder's own. Where workload pods are sources
+// and targets, or audited, it is all pods.
 func cacheOptions(o Options, onWatchError toolscache.WatchErrorHandlerWithContext) cache.Options {
 	own := map[string]cache.Config{o.Namespace: {}}
 	fleet := map[string]cache.Config{o.Namespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", v1alpha1.FleetName)}}
 	netladder := labels.SelectorFromSet(labels.Set{v1alpha1.LabelName: labelNetladder})
 	pods := cache.ByObject{Namespaces: own, Label: netladder, Transform: index.Trim}
-	if o.Level == v1alpha1.LevelFull {
+	if o.watchesWorkloads() {
 		pods = cache.ByObject{Transform: index.Trim}
 	}
 	return cache.Options{

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -18,6 +19,9 @@ import (
 // maxFailingPairs bounds netladder_failing_pair over all checks.
 const maxFailingPairs = 100
 
+// maxFindingSeries bounds netladder_policy_findings over all namespaces.
+const maxFindingSeries = 500
+
 // collector exports what the leader's world is at the moment of the scrape.
 // Series need no bookkeeping: what is not there any more is not exported.
 type collector struct {
@@ -25,6 +29,7 @@ type collector struct {
 
 	state, pairs, diagnosis, failing, dropped, nodes *prometheus.Desc
 	enforcement, notEnforced                         *prometheus.Desc
+	findings, findingsDropped                        *prometheus.Desc
 }
 
 func newCollector() *collector {
@@ -41,6 +46,10 @@ func newCollector() *collector {
 			"1 for a pair that fails; at most 100 in all.", with("source_node", "target", "verdict"), nil),
 		dropped: prometheus.NewDesc("netladder_failing_pairs_dropped",
 			"Failing pairs that netladder_failing_pair does not show.", nil, nil),
+		findings: prometheus.NewDesc("netladder_policy_findings",
+			"Findings about the NetworkPolicies of a namespace, of those that have any; at most 500 series.", []string{"namespace", "code"}, nil),
+		findingsDropped: prometheus.NewDesc("netladder_policy_findings_dropped",
+			"Findings that netladder_policy_findings does not show.", nil, nil),
 		nodes: prometheus.NewDesc("netladder_plan_nodes", "Nodes with a prober.", nil, nil),
 		enforcement: prometheus.NewDesc("netladder_policy_enforcement_nodes",
 			"How many nodes enforce NetworkPolicies, by what their canary pods show.", with("direction", "state"), nil),
@@ -51,7 +60,7 @@ func newCollector() *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{c.state, c.pairs, c.diagnosis, c.failing, c.dropped, c.nodes, c.enforcement, c.notEnforced} {
+	for _, desc := range []*prometheus.Desc{c.state, c.pairs, c.diagnosis, c.failing, c.dropped, c.nodes, c.enforcement, c.notEnforced, c.findings, c.findingsDropped} {
 		ch <- desc
 	}
 }
@@ -96,6 +105,24 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectEnforcement(judged, gauge)
 	gauge(c.dropped, float64(max(failing-shown, 0)))
 	gauge(c.nodes, float64(probers))
+	c.collectFindings(w, gauge)
+}
+
+// collectFindings exports what the audits of policies found.
+func (c *collector) collectFindings(w *world, gauge func(*prometheus.Desc, float64, ...string)) {
+	found := w.findingsForMetrics()
+	shown, left := 0, 0
+	for _, namespace := range slices.Sorted(maps.Keys(found)) {
+		for _, n := range found[namespace] {
+			if shown == maxFindingSeries {
+				left += n.Findings
+				continue
+			}
+			shown++
+			gauge(c.findings, float64(n.Findings), namespace, string(n.Code))
+		}
+	}
+	gauge(c.findingsDropped, float64(left))
 }
 
 // maxNotEnforced bounds netladder_policy_not_enforced over all checks.

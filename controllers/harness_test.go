@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -141,7 +142,9 @@ func (h *cluster) clean() {
 	for _, namespace := range append(h.tenants, h.namespace) {
 		errs = append(errs,
 			h.client.DeleteAllOf(ctx, &v1alpha1.ConnectivityCheck{}, client.InNamespace(namespace)),
-			h.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), now))
+			h.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), now),
+			h.client.DeleteAllOf(ctx, &networkingv1.NetworkPolicy{}, client.InNamespace(namespace)),
+			h.client.DeleteAllOf(ctx, &v1alpha1.NetworkPolicyAudit{}, client.InNamespace(namespace)))
 	}
 	if err := errors.Join(errs...); err != nil {
 		h.t.Errorf("cleaning: %v", err)

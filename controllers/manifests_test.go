@@ -32,7 +32,7 @@ func TestManifestsAreAccepted(t *testing.T) {
 		}
 	}
 	offered := 0
-	for _, dir := range []string{"rbac", "manager", "network-policy", "policy-enforcement", "admission", "full", "samples", "demo/shop", "demo/commerce"} {
+	for _, dir := range []string{"rbac", "manager", "network-policy", "policy-enforcement", "admission", "full", "audit", "samples", "demo/shop", "demo/commerce"} {
 		pattern, err := envtest.Path("config", dir, "*.yaml")
 		must(t, err)
 		files, err := filepath.Glob(pattern)

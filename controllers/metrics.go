@@ -22,7 +22,7 @@ func newMetrics() *metrics {
 	return &metrics{
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "netladder_api_writes_total",
-			Help: "Writes to the Kubernetes API by kind: assignment, check_status, event, install.",
+			Help: "Writes to the Kubernetes API by kind: assignment, check_status, event, install, audit.",
 		}, []string{"object"}),
 		plan: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "netladder_plan_duration_seconds",

@@ -66,6 +66,8 @@ type observer struct {
 	policies client.Reader
 	// nodes and checks are the inboxes of the assigner and the reporter.
 	nodes, checks *inbox[reconcile.Request]
+	// audits is the inbox of the auditor; nil without one.
+	audits *inbox[reconcile.Request]
 	// ticks is the observer's own: when the plan moves by itself.
 	ticks  *inbox[observation]
 	primed bool
@@ -121,6 +123,7 @@ func (o *observer) awaitAdvance() {
 
 // handOn gives the touched nodes and checks to the queues that work on them.
 func (o *observer) handOn(t touched) {
+	o.handOnAudits(t)
 	for _, name := range t.nodes {
 		o.nodes.addAfter(request(types.NamespacedName{Name: name}), planDelay)
 	}

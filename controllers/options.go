@@ -94,6 +94,10 @@ type Options struct {
 	// means 64 KiB.
 	AssignmentSizeLimit int
 
+	// Audit says whether NetworkPolicies are audited; nil means at level Full
+	// only. At level Restricted the controller needs the rights of config/audit.
+	Audit *bool
+
 	// Budgets of probes per second; zero fields mean the defaults of plan.
 	Budgets plan.Budgets
 }
@@ -195,6 +199,18 @@ func defaultResources(r, defaults corev1.ResourceRequirements) corev1.ResourceRe
 	}
 	return r
 }
+
+// audits says whether NetworkPolicies are audited.
+func (o *Options) audits() bool {
+	if o.Audit != nil {
+		return *o.Audit
+	}
+	return o.Level == v1alpha1.LevelFull
+}
+
+// watchesWorkloads says whether pods, namespaces and policies are watched in the
+// whole cluster.
+func (o *Options) watchesWorkloads() bool { return o.Level == v1alpha1.LevelFull || o.audits() }
 
 // names of what is shared by all controllers of one installation.
 const leaseName = v1alpha1.FieldOwnerController

@@ -117,7 +117,7 @@ func (p *policyAccess) Reconcile(ctx context.Context, _ reconcile.Request) (reco
 	err := p.live.List(asking, &networkingv1.NetworkPolicyList{}, client.Limit(1))
 	if answer := apierrors.APIStatus(nil); apierrors.IsForbidden(err) && errors.As(err, &answer) {
 		p.problems.set(ctx, "NetworkPolicies", problem{eventPolicyAccess, fmt.Sprintf(
-			"the controller may not read NetworkPolicies, so that no path says which of them decides: apply config/full again, whose ClusterRole netladder-controller-full lets it (%s)",
+			"the controller may not read NetworkPolicies, so that no path says which of them decides: apply config/full again, whose ClusterRole netladder-controller-full lets it, or config/audit (%s)",
 			answer.Status().Message)})
 		for key := range p.world.policiesRefused().checks {
 			p.checks.addAfter(request(key), judgeDelay)

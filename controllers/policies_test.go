@@ -171,7 +171,7 @@ func TestWithoutTheRightToReadPolicies(t *testing.T) {
 	s := newShop(t)
 	s.confine(func(*rbacv1.Role) {})
 	var role rbacv1.ClusterRole
-	must(t, s.client.Get(t.Context(), client.ObjectKey{Name: s.namespace}, &role))
+	must(t, s.client.Get(t.Context(), client.ObjectKey{Name: s.namespace + "-full"}, &role))
 	whole := slices.Clone(role.Rules)
 	role.Rules = slices.DeleteFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "networkpolicies") })
 	if len(role.Rules) != len(whole)-1 {

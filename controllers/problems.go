@@ -33,6 +33,8 @@ const (
 	eventPodSecurity = "PodSecurity"
 	// eventPodsNotCreated: a DaemonSet's pods are refused.
 	eventPodsNotCreated = "PodsNotCreated"
+	// eventAuditAccess: NetworkPolicyAudits cannot be read.
+	eventAuditAccess = "AuditAccess"
 	// eventPolicyAccess: the controller may not read NetworkPolicies.
 	eventPolicyAccess = "PolicyAccess"
 )

@@ -21,16 +21,12 @@ import (
 )
 
 // confine makes the controller run with no more than its roles, of which edit
-// may take something away, and what config/full adds at level Full.
+// may take something away, and what config/full or config/audit adds.
 func (h *cluster) confine(edit func(*rbacv1.Role)) {
 	h.t.Helper()
-	clusterRole, role, full := &rbacv1.ClusterRole{}, &rbacv1.Role{}, &rbacv1.ClusterRole{}
+	clusterRole, role := &rbacv1.ClusterRole{}, &rbacv1.Role{}
 	manifest(h.t, clusterRole, 0, "rbac", "role.yaml")
 	manifest(h.t, role, 1, "rbac", "role.yaml")
-	manifest(h.t, full, 0, "full", "rbac.yaml")
-	if h.options.Level == v1alpha1.LevelFull {
-		clusterRole.Rules = append(clusterRole.Rules, full.Rules...)
-	}
 	edit(role)
 	user := rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "controller-of-" + h.namespace}
 	clusterRole.Name, role.Namespace = h.namespace, h.namespace
@@ -50,6 +46,31 @@ func (h *cluster) confine(edit func(*rbacv1.Role)) {
 	h.options.RESTConfig = rest.CopyConfig(apiServer)
 	h.options.RESTConfig.Impersonate = rest.ImpersonationConfig{UserName: user.Name}
 	h.options.LeaderElection = true
+	never := func(rbacv1.PolicyRule) bool { return false }
+	switch {
+	case h.options.Level == v1alpha1.LevelFull:
+		h.grant("full", never)
+	case h.options.audits():
+		h.grant("audit", never)
+	}
+}
+
+// grant a confined controller what the role of a folder of config/ adds, but for
+// some rules.
+func (h *cluster) grant(dir string, without func(rbacv1.PolicyRule) bool) {
+	h.t.Helper()
+	role := &rbacv1.ClusterRole{}
+	manifest(h.t, role, 0, dir, "rbac.yaml")
+	role.Name, role.Rules = h.namespace+"-"+dir, slices.DeleteFunc(role.Rules, without)
+	h.create(role)
+	h.t.Cleanup(func() { h.delete(role) })
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "controller-of-" + h.namespace}},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+	}
+	h.create(binding)
+	h.t.Cleanup(func() { h.delete(binding) })
 }
 
 // TestRolesSuffice runs the controller with no more than its roles.

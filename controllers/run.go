@@ -169,6 +169,7 @@ func kinds(scheme *runtime.Scheme) (meta.RESTMapper, error) {
 	for object, scope := range map[client.Object]meta.RESTScope{
 		&v1alpha1.ConnectivityCheck{}:  meta.RESTScopeNamespace,
 		&v1alpha1.ProbeAssignment{}:    meta.RESTScopeRoot,
+		&v1alpha1.NetworkPolicyAudit{}: meta.RESTScopeNamespace,
 		&corev1.Node{}:                 meta.RESTScopeRoot,
 		&corev1.Namespace{}:            meta.RESTScopeRoot,
 		&corev1.Pod{}:                  meta.RESTScopeNamespace,
@@ -255,7 +256,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *worl
 	// by that is told to it once it is written.
 	observe := &observer{
 		reader: mgr.GetCache(), world: w, metrics: m, nodes: nodes, checks: checks, ticks: ticks,
-		namespace: o.Namespace, workloads: o.Level == v1alpha1.LevelFull,
+		namespace: o.Namespace, workloads: o.watchesWorkloads(),
 	}
 	var access *policyAccess
 	if observe.workloads {
@@ -263,6 +264,13 @@ func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *worl
 			return err
 		}
 		observe.policies = access.cache
+	}
+	var audits *auditor
+	if o.audits() {
+		if audits, err = newAuditor(ctx, mgr, w, c); err != nil {
+			return err
+		}
+		observe.audits = audits.own
 	}
 	if err := observe.watch(mgr, ticks, builder.TypedControllerManagedBy[observation](mgr).
 		WithOptions(controllerOptions[observation](c, 1))); err != nil {
@@ -288,6 +296,12 @@ func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *worl
 	}
 	if access != nil {
 		if err := access.watch(mgr, problems, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))); err != nil {
+			return err
+		}
+	}
+	if audits != nil {
+		audits.writer, audits.events, audits.problems = writer, events, problems
+		if err := audits.watch(mgr, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))); err != nil {
 			return err
 		}
 	}

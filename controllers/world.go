@@ -49,11 +49,13 @@ type world struct {
 	disclosesTo map[string]string
 	disclosing  map[string]map[string]bool
 	checks      map[types.NamespacedName]*check
-	// workloads is true where pods, namespaces and policies are known.
+	// workloads is true where pods are sources and targets. Where they are only
+	// audited, they are known to policies alone.
 	workloads bool
 	policies  policies
 	// canary is replaced, never changed.
 	canary diagnosis.CanaryPolicies
+	audits    audits
 	// problem of the installation, empty without one.
 	problem string
 	// available is when the API server was last found again.
@@ -92,6 +94,10 @@ type touched struct {
 	nodes []string
 	// checks that have to be judged again.
 	checks map[types.NamespacedName]struct{}
+	// audits are the namespaces whose policies have to be audited again, and
+	// allAudits is true if that may be every one.
+	audits    []string
+	allAudits bool
 }
 
 func newWorld(c clock.PassiveClock, s plan.Settings) *world {
@@ -111,6 +117,7 @@ func newWorld(c clock.PassiveClock, s plan.Settings) *world {
 		checks:      map[types.NamespacedName]*check{},
 		workloads:   s.Level == v1alpha1.LevelFull,
 		policies:    newPolicies(),
+		audits:      newAudits(),
 		available:   c.Now(),
 	}
 }
@@ -182,7 +189,7 @@ func (w *world) takeDirty(also ...types.NamespacedName) touched {
 	for _, key := range append(dirty.Checks, also...) {
 		t.checks[key] = struct{}{}
 	}
-	w.policies.takeTouched(t.checks)
+	t.audits, t.allAudits = w.auditsOf(w.policies.takeTouched(t.checks))
 	return t
 }
 

@@ -34,22 +34,25 @@ func (w *world) setPod(key types.NamespacedName, p *corev1.Pod) (changed []strin
 	if old, ok := w.pods[key]; ok && (p == nil || p.UID != old) {
 		delete(w.pods, key)
 		delete(w.podFacts, string(old))
-		w.policies.deletePod(w.engine.Pod(old))
-		w.engine.DeletePod(old)
+		w.deleteWorkload(old)
 		changed = append(changed, string(old))
 	}
 	if p == nil {
 		return changed
 	}
 	w.pods[key] = p.UID
-	planned, known := index.Workload(p), w.engine.Pod(p.UID)
+	planned, known := index.Workload(p), w.policies.index.Pod(p.UID)
 	switch {
 	case planned == nil && known != nil:
-		w.policies.deletePod(known)
-		w.engine.DeletePod(p.UID)
+		w.deleteWorkload(p.UID)
 	case planned != nil && (known == nil || !sameWorkload(known, planned)):
 		w.policies.setPod(w.clock.Now(), known, planned)
-		w.engine.SetPod(planned)
+		if w.workloads {
+			w.engine.SetPod(planned)
+		}
+	}
+	if !w.workloads {
+		return changed
 	}
 	uid := string(p.UID)
 	facts := index.WorkloadFacts(p)
@@ -60,6 +63,11 @@ func (w *world) setPod(key types.NamespacedName, p *corev1.Pod) (changed []strin
 		delete(w.podFacts, uid)
 	}
 	return append(changed, uid)
+}
+
+func (w *world) deleteWorkload(uid types.UID) {
+	w.policies.deletePod(w.policies.index.Pod(uid))
+	w.engine.DeletePod(uid)
 }
 
 // observeNamespace takes in a namespace; nil if it is deleted.
@@ -80,11 +88,14 @@ func (w *world) observeNamespace(name string, n *corev1.Namespace) touched {
 // one, or less.
 func (w *world) setNamespace(name string, n *corev1.Namespace) (told []string) {
 	to := ""
+	w.setSilence(name, n)
 	if n == nil {
 		w.engine.DeleteNamespace(name)
 		w.policies.setNamespace(w.clock.Now(), name, nil)
 	} else {
-		w.engine.SetNamespace(index.Namespace(n))
+		if w.workloads {
+			w.engine.SetNamespace(index.Namespace(n))
+		}
 		w.policies.setNamespace(w.clock.Now(), name, index.Namespace(n))
 		to = n.Labels[v1alpha1.LabelDiscloseTo]
 	}

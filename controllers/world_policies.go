@@ -40,8 +40,12 @@ type policies struct {
 	// are few.
 	readers map[string]map[types.NamespacedName]struct{}
 	reads   map[types.NamespacedName][]string
-	// touched are the namespaces in which something changed.
-	touched map[string]struct{}
+	// touched are the namespaces in which something changed; relabelled is true
+	// if one of them is new, gone, or has other labels.
+	touched    map[string]struct{}
+	relabelled bool
+	// counts of policies, of the namespaces that have any.
+	counts map[string]int
 }
 
 func newPolicies() policies {
@@ -55,6 +59,7 @@ func newPolicies() policies {
 		readers:  map[string]map[types.NamespacedName]struct{}{},
 		reads:    map[types.NamespacedName][]string{},
 		touched:  map[string]struct{}{},
+		counts:   map[string]int{},
 
 		namespaces: recent[string]{at: map[string]time.Time{}},
 	}
@@ -117,8 +122,12 @@ func (p *policies) set(now time.Time, key types.NamespacedName, object *networki
 		return
 	case object == nil:
 		p.index.DeletePolicy(key)
+		p.count(key.Namespace, -1)
 	default:
 		p.index.SetPolicy(object)
+		if before == nil {
+			p.count(key.Namespace, 1)
+		}
 	}
 	p.touched[key.Namespace] = struct{}{}
 	if object != nil && before != nil && object.UID == before.UID && object.Generation == before.Generation {
@@ -134,6 +143,12 @@ func (p *policies) set(now time.Time, key types.NamespacedName, object *networki
 		before = earlier.Before
 	}
 	recently[key.Name] = diagnosis.PolicyChange{At: now, Before: before, After: object}
+}
+
+func (p *policies) count(namespace string, more int) {
+	if p.counts[namespace] += more; p.counts[namespace] == 0 {
+		delete(p.counts, namespace)
+	}
 }
 
 // setPod takes in a pod as the plan knows it; before is how it was.
@@ -169,6 +184,7 @@ func (p *policies) setNamespace(now time.Time, name string, n *plan.Namespace) {
 		}
 	}
 	p.touched[name] = struct{}{}
+	p.relabelled = true
 }
 
 // setService takes in which addresses a Service has; each may be nil.
@@ -203,12 +219,18 @@ func (p *policies) setNode(name string, before, n *plan.Node) {
 	}
 }
 
-// takeTouched adds the checks that read something that changed.
-func (p *policies) takeTouched(to map[types.NamespacedName]struct{}) {
+// takeTouched adds the checks that read something that changed, and returns the
+// namespaces in which it did.
+func (p *policies) takeTouched(to map[types.NamespacedName]struct{}) (namespaces map[string]struct{}, relabelled bool) {
+	if len(p.touched) == 0 {
+		return nil, false
+	}
 	for namespace := range p.touched {
 		maps.Copy(to, p.readers[namespace])
 	}
-	clear(p.touched)
+	namespaces, relabelled = p.touched, p.relabelled
+	p.touched, p.relabelled = map[string]struct{}{}, false
+	return namespaces, relabelled
 }
 
 // read notes which namespaces a check's judgement depends on.

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	apply "github.com/netladder/netladder/api/v1alpha1/applyconfiguration/api/v1alpha1"
 )
 
 // kinds of writes, as in the metric netladder_api_writes_total.
@@ -24,6 +25,7 @@ const (
 	writeCheckStatus = "check_status"
 	writeEvent       = "event"
 	writeInstall     = "install"
+	writeAudit       = "audit"
 )
 
 // writeTimeout is how long one write may take. Who waits for its object to be
@@ -54,6 +56,7 @@ func newWriter(mgr manager.Manager, m *metrics) (*writer, error) {
 		writeCheckStatus: rate.NewLimiter(4, 4),
 		writeEvent:       rate.NewLimiter(2, 2),
 		writeInstall:     rate.NewLimiter(1, 5),
+		writeAudit:       rate.NewLimiter(4, 4),
 	}}, nil
 }
 
@@ -98,6 +101,28 @@ func (w *writer) applyStatus(ctx context.Context, kind string, object runtime.Ap
 	return w.client.Status().Apply(ctx, object, client.ForceOwnership, client.FieldOwner(v1alpha1.FieldOwnerController))
 }
 
+// applyAudit makes a NetworkPolicyAudit as wanted; what is wanted is then as the
+// API server has it. Audits are read from a cache of their own, so they do not
+// go through the one that would watch them to read its own writes.
+func (w *writer) applyAudit(ctx context.Context, object *apply.NetworkPolicyAuditApplyConfiguration) error {
+	if err := w.wait(ctx, writeAudit); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	return w.plain.Apply(ctx, object, client.ForceOwnership, client.FieldOwner(v1alpha1.FieldOwnerAudit))
+}
+
+// applyAuditStatus does the same for its status.
+func (w *writer) applyAuditStatus(ctx context.Context, object *apply.NetworkPolicyAuditApplyConfiguration) error {
+	if err := w.wait(ctx, writeAudit); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	return w.plain.Status().Apply(ctx, object, client.ForceOwnership, client.FieldOwner(v1alpha1.FieldOwnerAudit))
+}
+
 // create makes a new object that nobody here reads.
 func (w *writer) create(ctx context.Context, kind string, object client.Object) error {
 	if err := w.wait(ctx, kind); err != nil {
@@ -116,7 +141,11 @@ func (w *writer) delete(ctx context.Context, kind string, object client.Object, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	return client.IgnoreNotFound(w.client.Delete(ctx, object, client.Preconditions{UID: &uid}))
+	from := w.client
+	if kind == writeAudit {
+		from = w.plain
+	}
+	return client.IgnoreNotFound(from.Delete(ctx, object, client.Preconditions{UID: &uid}))
 }
 
 // deleteUnread is delete for an object of a kind that is not in the manager's

@@ -26,6 +26,7 @@ func controllerCommand() *cobra.Command {
 		level        string
 		pullPolicy   string
 		canary       bool
+		audit        bool
 		prober, echo resourceFlags
 	)
 	cmd := &cobra.Command{
@@ -36,6 +37,9 @@ func controllerCommand() *cobra.Command {
 			ctrl.SetLogger(logs.logger())
 			opts.Level = v1alpha1.Level(level)
 			opts.DisableCanary = !canary
+			if cmd.Flags().Changed("audit") {
+				opts.Audit = &audit
+			}
 			opts.ImagePullPolicy = corev1.PullPolicy(pullPolicy)
 			var err error
 			if opts.ProberResources, err = prober.requirements(controllers.DefaultProberResources()); err != nil {
@@ -58,6 +62,7 @@ func controllerCommand() *cobra.Command {
 	flags.StringVar(&opts.Image, "image", "", "image of what the controller installs (required)")
 	flags.StringVar(&opts.DeploymentName, "deployment-name", "netladder-controller", "the controller's own Deployment, which owns what the controller installs")
 	flags.StringVar(&level, "level", string(v1alpha1.LevelRestricted), "what probers may do: Restricted (ordinary pods) or Full (they enter the network namespaces of pods and nodes; the namespace must admit privileged pods, see config/full)")
+	flags.BoolVar(&audit, "audit", false, "look for mistakes in NetworkPolicies, see docs/findings.md; without the flag at level Full only. At level Restricted it needs the rights of config/audit")
 	flags.StringVar(&fleetFile, "fleet-file", "/etc/netladder/fleet.json", "file with the API server's endpoints, for when its ClusterIP does not work")
 	flags.StringVar(&pullPolicy, "image-pull-policy", "", "Always, IfNotPresent or Never; default as Kubernetes' for the tag")
 	flags.StringSliceVar(&opts.ImagePullSecrets, "image-pull-secret", nil, "name of a Secret to pull the image with; may be repeated")

@@ -63,11 +63,13 @@ func (a *auditor) addDNS(g *group, severity v1alpha1.FindingSeverity, where, mis
 	})
 }
 
+func dnsNamespaces() []string { return []string{namespaceSystem, "openshift-dns"} }
+
 // dnsServers are the pods of the cluster's DNS. Where they run and which labels
 // they have is a convention of the installers.
 func (a *auditor) dnsServers() []*plan.Pod {
 	var out []*plan.Pod
-	for _, namespace := range []string{namespaceSystem, "openshift-dns"} {
+	for _, namespace := range dnsNamespaces() {
 		for _, k := range a.kindsOf(namespace) {
 			app := k.labels["k8s-app"]
 			if app != "kube-dns" && app != "coredns" && k.labels["app.kubernetes.io/name"] != "coredns" &&

@@ -56,8 +56,7 @@ func (a *auditor) monitoring() {
 func (a *auditor) collectors() []collector {
 	var out []collector
 	for _, n := range a.spaces {
-		label := n.Labels[v1alpha1.LabelMonitoring]
-		if label != "true" && (label != "" || n.Name != "monitoring" && n.Name != "prometheus") {
+		if !collects(n) {
 			continue
 		}
 		c := collector{namespace: n.Name}
@@ -83,6 +82,17 @@ func (a *auditor) collectors() []collector {
 		}
 	}
 	return out
+}
+
+func collects(n *plan.Namespace) bool {
+	label := n.Labels[v1alpha1.LabelMonitoring]
+	return label == "true" || label == "" && (n.Name == "monitoring" || n.Name == "prometheus")
+}
+
+// Concerns says whether the pods of a namespace matter to the audits of all
+// others: it has the cluster's DNS, or collects metrics.
+func Concerns(n *plan.Namespace) bool {
+	return slices.Contains(dnsNamespaces(), n.Name) || collects(n)
 }
 
 // admitsAny says whether a group admits any collector to a port, or leaves that

@@ -46,7 +46,7 @@ func For(in Status) v1alpha1.NetworkPolicyAuditStatus {
 			ID: f.ID, Code: f.Code, Severity: f.Severity, Policy: f.Policy, Clause: f.Clause, Message: f.Message, Since: told,
 		})
 	}
-	counts := countCodes(in.Standing)
+	counts := Counts(in.Standing)
 	if len(in.Standing) > 0 {
 		out.Summary.Worst = v1alpha1.FindingInfo
 		if slices.ContainsFunc(in.Standing, func(f Finding) bool { return f.Severity == v1alpha1.FindingWarning }) {
@@ -94,9 +94,9 @@ type Count struct {
 	Findings int
 }
 
-// countCodes in the order in which they are documented, without those that were
-// not found.
-func countCodes(list []Finding) []Count {
+// Counts of findings by code, in the order in which the codes are documented,
+// without those that were not found.
+func Counts(list []Finding) []Count {
 	by := map[v1alpha1.FindingCode]int{}
 	for _, f := range list {
 		by[f.Code]++
