@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"pgregory.net/rapid"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -338,7 +340,11 @@ func TestBounded(t *testing.T) {
 	}
 	huge := np(t, "huge", denyAll)
 	for i := range 20000 {
-		huge.Spec.Ingress = append(huge.Spec.Ingress, np(t, "x", fmt.Sprintf(`{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: other-%d}}}], ports: [{port: none-%d}]}]}`, i, i)).Spec.Ingress...)
+		name := intstr.FromString(fmt.Sprint("none-", i))
+		huge.Spec.Ingress = append(huge.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{
+			Ports: []networkingv1.NetworkPolicyPort{{Port: &name}},
+			From:  []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": fmt.Sprint("other-", i)}}}},
+		})
 	}
 	x := index(t, pods, nil, huge)
 	report := Audit(Input{Index: x, Namespace: "commerce"})
