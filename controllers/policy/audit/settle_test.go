@@ -162,8 +162,7 @@ func TestStatus(t *testing.T) {
 		t.Errorf("since %s", first.Findings[0].Since)
 	}
 	second := For(Status{Previous: first, Report: Report{Policies: 3}, Standing: many[:1], Now: start.Add(time.Hour)})
-	switch clean := second.Conditions[0]; {
-	case !second.Findings[0].Since.Time.Equal(start) || !clean.LastTransitionTime.Time.Equal(start) || second.Cut != 0:
+	if clean := second.Conditions[0]; !second.Findings[0].Since.Time.Equal(start) || !clean.LastTransitionTime.Time.Equal(start) || second.Cut != 0 {
 		t.Errorf("%+v", second)
 	}
 	none := For(Status{Previous: second, Report: Report{Policies: 3}, Now: start.Add(time.Hour)})
