@@ -55,7 +55,7 @@ type world struct {
 	policies  policies
 	// canary is replaced, never changed.
 	canary diagnosis.CanaryPolicies
-	audits    audits
+	audits audits
 	// problem of the installation, empty without one.
 	problem string
 	// available is when the API server was last found again.
