@@ -115,7 +115,7 @@ func (t *tally) notEnforcedMessage() string {
 	}
 	slices.Sort(failing)
 	e := t.enforcement
-	where, next := names(failing), "see whether the network plugin's policy agent runs there"
+	where, next := cut(names(failing), maxMessage/2), "see whether the network plugin's policy agent runs there"
 	if n := len(failing); n > 1 && n == e.NotEnforced && e.Enforced+e.Inconclusive+e.Pending == 0 {
 		where = fmt.Sprintf("all %d nodes", n)
 		next = "see whether the network plugin of this cluster enforces NetworkPolicy at all"
