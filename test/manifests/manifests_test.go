@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/workload"
 	"github.com/netladder/netladder/test/envtest"
 )
 
@@ -243,5 +246,51 @@ func TestHelpIsPlain(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "make", "-C", filepath.Dir(makefile), "help").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "\n  demo ") || strings.Contains(string(out), "\x1b") {
 		t.Errorf("%v: %q", err, out)
+	}
+}
+
+// TestCanariesReachTheEchoPods: what stops them is to be the policy that
+// isolates them, which the controller makes, and not the one of the echo pods.
+func TestCanariesReachTheEchoPods(t *testing.T) {
+	echo := &networkingv1.NetworkPolicy{}
+	read(t, echo, 0, "network-policy", "policies.yaml")
+	canary := workload.Labels(workload.ComponentCanary)
+	admitted := slices.ContainsFunc(echo.Spec.Ingress, func(rule networkingv1.NetworkPolicyIngressRule) bool {
+		return len(rule.Ports) == 0 && slices.ContainsFunc(rule.From, func(peer networkingv1.NetworkPolicyPeer) bool {
+			return peer.NamespaceSelector == nil && peer.PodSelector != nil && selects(t, peer.PodSelector, canary)
+		})
+	})
+	if !selects(t, &echo.Spec.PodSelector, workload.Labels(workload.ComponentEcho)) || !admitted {
+		t.Errorf("%s does not admit pods with %v: %+v", echo.Name, canary, echo.Spec)
+	}
+	for i := range 3 {
+		policy := &networkingv1.NetworkPolicy{}
+		read(t, policy, i, "network-policy", "policies.yaml")
+		if selects(t, &policy.Spec.PodSelector, canary) {
+			t.Errorf("%s selects the canary pods", policy.Name)
+		}
+	}
+}
+
+// TestEnforcementIsTestedBothWays, where the probers can, and is no alarm by
+// night.
+func TestEnforcementIsTestedBothWays(t *testing.T) {
+	check := &v1alpha1.ConnectivityCheck{}
+	read(t, check, 0, "policy-enforcement", "check.yaml")
+	if len(check.Spec.Paths) != 1 || check.Spec.Paths[0].To.Canary == nil || check.Spec.Paths[0].To.Canary.Direction != v1alpha1.PolicyIngress || check.Spec.Severity != v1alpha1.SeverityWarning {
+		t.Errorf("%+v", check.Spec)
+	}
+	for overlay, want := range map[string]int{"default": 1, "full": 2} {
+		root, err := envtest.Path("config", overlay)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(root, "kustomization.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(string(text), "../policy-enforcement") + strings.Count(string(text), "../default") + strings.Count(string(text), "direction: Egress"); got != want {
+			t.Errorf("config/%s has %d of %d paths", overlay, got, want)
+		}
 	}
 }
