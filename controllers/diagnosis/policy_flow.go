@@ -104,7 +104,6 @@ func (e *explainer) destinations(t *tally, w *worst, base flow) []flow {
 	if t.translated {
 		return nil // which source address a policy sees is up to the plugin
 	}
-	base.Destination.Node = p.node
 	return e.behind(base, p.addr, t.service)
 }
 
@@ -166,11 +165,9 @@ func (e *explainer) behind(base flow, at netip.AddrPort, namespace string) []flo
 
 // at completes a flow to what has an address.
 func (e *explainer) at(f flow, at netip.AddrPort, namespace string) flow {
-	f.Destination = policy.Peer{Node: f.Destination.Node, IP: at.Addr()}
+	// Not the node that an EndpointSlice names: anybody may write one.
+	f.Destination = policy.Peer{Node: e.view.NodeAt(at.Addr()), IP: at.Addr()}
 	f.Port = int32(at.Port())
-	if f.Destination.Node == "" {
-		f.Destination.Node = e.view.NodeAt(at.Addr())
-	}
 	if f.Destination.Node == "" {
 		f.Destination.Pod = e.view.PodAt(at.Addr())
 	}

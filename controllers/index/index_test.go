@@ -4,6 +4,7 @@
 package index_test
 
 import (
+	"maps"
 	"net/netip"
 	"testing"
 	"time"
@@ -12,11 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 
+	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/index"
+	"github.com/netladder/netladder/controllers/policy"
 	"github.com/netladder/netladder/test/builders"
 )
 
@@ -217,6 +221,28 @@ func TestTrimKeepsWhatIsRead(t *testing.T) {
 	}
 	if service.Spec.Selector != nil || endpointSlice.Endpoints[0].TargetRef != nil {
 		t.Errorf("%+v %+v", service, endpointSlice)
+	}
+
+	all := map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "long", v1alpha1.AnnotationSilence: "SelectsNoPod"}
+	for _, key := range append(policy.ManagedAnnotations(), policy.ManagedLabels()...) {
+		all[key] = "shop"
+	}
+	np := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "commerce", Name: "a", UID: "u", Generation: 3, Labels: maps.Clone(all), Annotations: maps.Clone(all), Finalizers: []string{"x"},
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "x"}},
+	}}
+	np.Spec.PodSelector.MatchLabels = map[string]string{"app": "db"}
+	managed, spec := policy.ManagedBy(np), np.Spec.DeepCopy()
+	np = trim(np).(*networkingv1.NetworkPolicy)
+	same("manager", managed, policy.ManagedBy(np))
+	same("policy", *spec, np.Spec)
+	if np.UID != "u" || np.Generation != 3 || np.Annotations[v1alpha1.AnnotationSilence] == "" || len(np.Annotations) != 5 || len(np.Labels) != 6 ||
+		np.Finalizers != nil || np.ManagedFields != nil {
+		t.Errorf("%+v", np.ObjectMeta)
+	}
+	namespace := trim(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"a": "b"}, Annotations: maps.Clone(all)}}).(*corev1.Namespace)
+	if len(namespace.Annotations) != 1 || namespace.Labels["a"] != "b" {
+		t.Errorf("%+v", namespace.ObjectMeta)
 	}
 
 	tombstone := cache.DeletedFinalStateUnknown{Key: "x"}
