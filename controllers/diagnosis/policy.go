@@ -14,8 +14,15 @@ import (
 	"github.com/netladder/netladder/controllers/policy"
 )
 
-// maxPolicies that a diagnosis lists.
-const maxPolicies = 8
+const (
+	// maxPolicies that a diagnosis lists.
+	maxPolicies = 8
+	// maxAsked is how many connections of one check are asked about at once:
+	// nothing is observed meanwhile.
+	maxAsked = 2000
+	// maxManaged is how long it is said who manages policies, in bytes.
+	maxManaged = 320
+)
 
 // explainer finds out what NetworkPolicies have to do with the pairs that fail.
 type explainer struct {
@@ -24,6 +31,8 @@ type explainer struct {
 	index *policy.Index
 	// looked are the namespaces on which what was found depends.
 	looked map[string]struct{}
+	// asked is how many connections were asked about.
+	asked int
 	// typos by namespace and direction, found once.
 	typos map[typoAt][]typo
 }
@@ -169,10 +178,12 @@ func (c *causes) sentence(shown int, managed string) string {
 func (e *explainer) managed(policies []v1alpha1.DecidingPolicy) string {
 	seen := map[string]bool{}
 	var parts []string
+	room := maxManaged
 	for _, p := range policies {
 		name := p.Namespace + "/" + p.Name
-		if p.ManagedBy != "" && !seen[name] && len(parts) < 2 {
-			parts = append(parts, name+" is managed by "+p.ManagedBy)
+		part := cut(name+" is managed by "+p.ManagedBy, maxManaged)
+		if p.ManagedBy != "" && !seen[name] && room >= len(part) {
+			parts, room = append(parts, part), room-len(part)
 		}
 		seen[name] = true
 	}
@@ -185,7 +196,8 @@ func (e *explainer) managed(policies []v1alpha1.DecidingPolicy) string {
 // pair says why one pair fails; nil if policies are not known to be why.
 func (e *explainer) pair(t *tally, w *worst) *cause {
 	flows := e.flows(t, w)
-	if len(flows) == 0 {
+	e.asked += len(flows)
+	if len(flows) == 0 || e.asked > maxAsked {
 		return nil
 	}
 	asked := make([]question, len(flows))

@@ -16,8 +16,9 @@ import (
 // clusterDNSNamespace is where the nameservers of a cluster mostly are.
 const clusterDNSNamespace = "kube-system"
 
-// maxBehind is how many endpoints behind one address are asked about.
-const maxBehind = 10
+// maxBehind is how many endpoints behind one address are asked about. Behind one
+// that has more, nothing is said: what is true of some may not be of the others.
+const maxBehind = 100
 
 // dialled is how a pair was probed.
 type dialled struct {
@@ -153,7 +154,10 @@ func (e *explainer) behind(base flow, at netip.AddrPort, namespace string) []flo
 		if port.Port != base.Port || protocol != base.Protocol {
 			continue
 		}
-		for _, endpoint := range port.Endpoints[:min(len(port.Endpoints), maxBehind)] {
+		if len(port.Endpoints) > maxBehind {
+			return nil
+		}
+		for _, endpoint := range port.Endpoints {
 			if endpoint.Addr().Is4() != at.Addr().Is4() {
 				continue
 			}

@@ -35,6 +35,9 @@ type policyGolden struct {
 	Discloses  []string
 	Services   []goldenService
 	NodeIPs    map[string]string
+	// Via is how the Service is dialled; Many adds endpoints to it.
+	Via  v1alpha1.ServiceVia
+	Many int
 	// Address instead of the pods db-0 and db-1 is what is dialled.
 	Address string
 	// DNS instead of them is a lookup.
@@ -160,6 +163,9 @@ func (g *policyGolden) targets(s *policySim) {
 		for _, e := range each.Endpoints {
 			service.Ports[0].Endpoints = append(service.Ports[0].Endpoints, netip.MustParseAddrPort(e))
 		}
+		for range g.Many {
+			service.Ports[0].Endpoints = append(service.Ports[0].Endpoints, service.Ports[0].Endpoints[0])
+		}
 		s.services = append(s.services, service)
 	}
 	s.nodeIPs = map[netip.Addr]string{}
@@ -175,7 +181,7 @@ func (g *policyGolden) targets(s *policySim) {
 		to.Pods, to.Host = nil, &v1alpha1.HostTarget{IP: at.Addr().String(), Port: int32(at.Port())}
 		for _, each := range s.services {
 			if each.ClusterIPs[0] == at.Addr() {
-				to.Host, to.Service = nil, &v1alpha1.ServiceTarget{Name: each.Key.Name, Namespace: each.Key.Namespace}
+				to.Host, to.Service = nil, &v1alpha1.ServiceTarget{Name: each.Key.Name, Namespace: each.Key.Namespace, Via: g.Via}
 			}
 		}
 	case g.DNS:

@@ -16,7 +16,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/netladder/netladder/api/v1alpha1"
-	"github.com/netladder/netladder/controllers/diagnosis"
 	"github.com/netladder/netladder/controllers/plan"
 )
 
@@ -233,5 +232,3 @@ func drawTheirs(t *rapid.T) *networkingv1.NetworkPolicy {
 	}
 	return p
 }
-
-var _ diagnosis.Policies = &policySim{}
