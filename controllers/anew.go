@@ -21,8 +21,8 @@ const leaseLost = "leader election lost"
 
 // untilDone runs the controllers, and again when all that ended them is that
 // the API server was away or that another one leads now: what they know may be
-// old, so that they forget it and wait until somebody answers. They do so within
-// the process. One that ended each time would be restarted later and later, up
+// old, so that they forget it and wait until somebody answers; or that they may
+// do now what they could not. They do so within the process. One that ended each time would be restarted later and later, up
 // to five minutes, just when API servers come and go, as in an upgrade.
 func untilDone(ctx context.Context, run func(context.Context) error) error {
 	for {
@@ -35,5 +35,5 @@ func untilDone(ctx context.Context, run func(context.Context) error) error {
 }
 
 func beginsAnew(err error) bool {
-	return errors.Is(err, errAway) || err != nil && strings.Contains(err.Error(), leaseLost)
+	return errors.Is(err, errAway) || errors.Is(err, errPermitted) || err != nil && strings.Contains(err.Error(), leaseLost)
 }

@@ -29,6 +29,7 @@ func TestUntilDone(t *testing.T) {
 	}{
 		"stopped":                      {[]error{nil}, nil, 1},
 		"cannot run":                   {[]error{broken}, broken, 1},
+		"a role came":                  {[]error{fmt.Errorf("ended: %w", errPermitted), nil}, nil, 2},
 		"an outage, and stopped":       {[]error{lost, nil}, nil, 2},
 		"several outages, then broken": {[]error{lost, away, lost, broken}, broken, 4},
 	} {

@@ -31,6 +31,9 @@ const (
 	eventInstallFailed = "InstallFailed"
 	// eventPodSecurity: the namespace admits no probers of level Full.
 	eventPodSecurity = "PodSecurity"
+	// eventRoleMissing: the controller has --level=Full and may not read what
+	// that needs.
+	eventRoleMissing = "RoleMissing"
 	// eventPodsNotCreated: a DaemonSet's pods are refused.
 	eventPodsNotCreated = "PodsNotCreated"
 	// eventAuditAccess: NetworkPolicyAudits cannot be read.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -129,6 +130,65 @@ func TestRefusedInstallIsTold(t *testing.T) {
 	for _, e := range h.events("netladder-controller") {
 		if !strings.Contains(e.Note, "forbidden") {
 			t.Errorf("the event does not say why: %s", e.Note)
+		}
+	}
+}
+
+// TestLevelFullWithoutItsRole: the controller says what is missing, goes on as at
+// level Restricted, and begins anew when the role comes.
+func TestLevelFullWithoutItsRole(t *testing.T) {
+	h := newCluster(t)
+	h.confine(func(*rbacv1.Role) {})
+	h.options.Level = v1alpha1.LevelFull
+	h.createNode("node0", 0)
+	h.create(builders.MakeCheck("dns").Namespace(h.namespace).Path("dns", builders.ToDNS("kubernetes.default.svc.cluster.local.")).Obj())
+	h.start()
+	const advice = "kubectl apply -k config/full (pods is forbidden"
+	h.deploymentEvent(eventRoleMissing, advice)
+	h.readyMessage("dns", advice)
+	h.installed()
+	h.assigned([]string{"node0"}, 1)
+	if d, err := h.daemonSet(v1alpha1.ProberName); err != nil || d.Spec.Template.Spec.HostPID {
+		t.Errorf("probers of level Full without the role (%v)", err)
+	}
+	full := &rbacv1.ClusterRole{}
+	manifest(t, full, 0, "full", "rbac.yaml")
+	var role rbacv1.ClusterRole
+	must(t, h.client.Get(t.Context(), client.ObjectKey{Name: h.namespace}, &role))
+	role.Rules = append(role.Rules, full.Rules...)
+	must(t, h.client.Update(t.Context(), &role))
+	if err := h.ends(); !errors.Is(err, errPermitted) {
+		t.Fatalf("the role came, and the controller ended with: %v", err)
+	}
+	if n := len(h.events("netladder-controller")); n != 1 {
+		t.Errorf("%d events, want one", n)
+	}
+	h.start()
+	h.eventually("probers of level Full", func() error {
+		d, err := h.daemonSet(v1alpha1.ProberName)
+		if err == nil && !d.Spec.Template.Spec.HostPID {
+			err = errors.New("of level Restricted")
+		}
+		return err
+	})
+	h.readyMessage("dns", "")
+}
+
+// ends waits until the controller ended by itself.
+func (h *cluster) ends() error {
+	h.t.Helper()
+	deadline, tick := time.After(patience), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-h.done:
+			h.cancel()
+			h.cancel = nil
+			return err
+		case <-deadline:
+			h.t.Fatal("the controller did not end")
+		case <-tick.C:
+			h.clock.Step(100 * time.Millisecond)
 		}
 	}
 }

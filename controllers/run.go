@@ -79,6 +79,13 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus.Registerer) error {
+	full, err := newFullAccess(ctx, o, c)
+	if err != nil {
+		return err
+	}
+	if full != nil {
+		o.Level = v1alpha1.LevelRestricted
+	}
 	w := newWorld(c, plan.Settings{Namespace: o.Namespace, SizeLimit: o.AssignmentSizeLimit, Level: o.Level, NoCanary: o.DisableCanary, Budgets: o.Budgets})
 	mgr, err := newManager(ctx, o, w)
 	if err != nil {
@@ -96,7 +103,7 @@ func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus
 	if err := addStandby(mgr, o); err != nil {
 		return err
 	}
-	if err := addControllers(ctx, mgr, o, w, m, c); err != nil {
+	if err := addControllers(ctx, mgr, o, w, m, c, full); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
@@ -107,9 +114,9 @@ func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus
 
 // newManager makes a manager without controllers.
 func newManager(ctx context.Context, o Options, w *world) (manager.Manager, error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, fmt.Errorf("making the scheme: %w", err)
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
 	}
 	lock, err := leaseLock(o)
 	if err != nil {
@@ -152,6 +159,14 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 // to half a minute later, since they ask ever more rarely. The longer this is,
 // the longer is the outage after which they are late.
 const renewDeadline = 10 * time.Second
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("making the scheme: %w", err)
+	}
+	return scheme, nil
+}
 
 // leaseLock is the Lease that the leader holds.
 func leaseLock(o Options) (resourcelock.Interface, error) {
@@ -229,7 +244,7 @@ func answered(err error) bool {
 }
 
 // addControllers wires the queues together.
-func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *world, m *metrics, c clock.WithTicker) error {
+func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *world, m *metrics, c clock.WithTicker, full *fullAccess) error {
 	var (
 		ticks  = &inbox[observation]{}
 		nodes  = &inbox[reconcile.Request]{}
@@ -288,6 +303,12 @@ func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *worl
 	}
 	owner := &ownDeployment{live: mgr.GetAPIReader(), key: types.NamespacedName{Namespace: o.Namespace, Name: o.DeploymentName}}
 	problems := &problems{owner: owner, events: events, clock: c, world: w, checks: checks, known: map[string]problem{}}
+	if full != nil {
+		full.problems = problems
+		if err := mgr.Add(full); err != nil {
+			return fmt.Errorf("adding the look for the role of level Full: %w", err)
+		}
+	}
 	install := &installer{owner: owner, reader: reader, live: mgr.GetAPIReader(), writer: writer, options: o, problems: problems}
 	look := &health{live: mgr.GetAPIReader(), reader: reader, options: o, problems: problems}
 	canary, err := newCanaryPolicies(ctx, mgr, o.Namespace, w, start, checks)

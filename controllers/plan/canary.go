@@ -138,7 +138,7 @@ func refuseCanary(p *v1alpha1.Path, own bool, s Settings) *idle {
 	case s.NoCanary:
 		return &idle{reason: v1alpha1.ReasonCanaryDisabled, message: "there are no canary pods, because the controller was started with --canary=false; start it with --canary=true, or delete this path"}
 	case c.Direction == v1alpha1.PolicyEgress && s.Level != v1alpha1.LevelFull:
-		return unsupported("to.canary with direction Egress needs probers of level Full; start the controller with --level=Full, or remove it")
+		return unsupported("to.canary with direction Egress needs probers of level Full; install them by kubectl apply -k config/full, or remove it")
 	}
 	return nil
 }

@@ -159,7 +159,7 @@ func needsFull(p *v1alpha1.Path, s Settings) *idle {
 	default:
 		return nil
 	}
-	return unsupported("%s needs probers of level Full; start the controller with --level=Full, or remove it", what)
+	return unsupported("%s needs probers of level Full; install them by kubectl apply -k config/full, or remove it", what)
 }
 
 // undialable refuses an address that no probe may be aimed at. h may be nil.
