@@ -127,8 +127,9 @@ func (t *tally) examples(s v1alpha1.State, n int) string {
 		if w.Verdict != "" {
 			b.WriteString(" " + string(w.Verdict))
 		}
-		// Who rejected stands in the evidence.
-		if (n == 1 || t.failing.apart && shown == 0) && w.Evidence != "" {
+		// Who rejected stands in the evidence, and which nameserver was asked.
+		telling := n == 1 || shown == 0 && (t.failing.apart || isLookup(w.Verdict))
+		if telling && w.Evidence != "" {
 			b.WriteString(" (" + w.Evidence + ")")
 		}
 		shown++
@@ -141,6 +142,9 @@ func (t *tally) examples(s v1alpha1.State, n int) string {
 	}
 	return b.String()
 }
+
+// isLookup is true for what a lookup may end with.
+func isLookup(v v1alpha1.Verdict) bool { return strings.HasPrefix(string(v), "DNS") }
 
 func (t *tally) degradedMessage() string {
 	n := int(t.counts.Degraded)

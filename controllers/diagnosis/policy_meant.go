@@ -9,6 +9,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/controllers/plan"
@@ -16,10 +17,13 @@ import (
 	"github.com/netladder/netladder/controllers/policy/suggest"
 )
 
-// Bounds of the search for what was meant, in one namespace.
+// Bounds of the search for what was meant, in one namespace: nothing is observed
+// meanwhile.
 const (
-	maxSearched = 200
-	maxTypos    = 16
+	// maxSearched of the policies are looked at.
+	maxSearched = 500
+	// maxTypos of the policies that select no pod are looked at.
+	maxTypos = 16
 )
 
 // typo is a policy that selects no pod, and what was probably meant.
@@ -60,13 +64,20 @@ func has(pod *plan.Pod, l suggest.Label) bool {
 // findTypos in the policies of a namespace.
 func (e *explainer) findTypos(at typoAt) []typo {
 	var out []typo
-	all := e.index.Policies(at.namespace)
+	all, pods, empty := e.index.Policies(at.namespace), e.index.Pods(at.namespace), 0
 	for _, p := range all[:min(len(all), maxSearched)] {
-		key := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
-		if len(out) == maxTypos || !isolates(p, at.direction) || len(e.index.Selected(key)) > 0 {
+		selector, err := metav1.LabelSelectorAsSelector(&p.Spec.PodSelector)
+		if err != nil || !isolates(p, at.direction) {
 			continue
 		}
-		if meant := suggest.For(&p.Spec.PodSelector, suggest.Pods(e.index.Pods(at.namespace))); len(meant) > 0 {
+		if slices.ContainsFunc(pods, func(pod *plan.Pod) bool { return selector.Matches(labels.Set(pod.Labels)) }) {
+			continue
+		}
+		if empty++; empty > maxTypos {
+			break
+		}
+		if meant := suggest.For(&p.Spec.PodSelector, suggest.Pods(pods)); len(meant) > 0 {
+			key := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 			out = append(out, typo{key, metav1.FormatLabelSelector(&p.Spec.PodSelector), meant})
 		}
 	}
