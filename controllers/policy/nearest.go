@@ -121,9 +121,10 @@ func (q *question) portClause(r *rule) Clause {
 	return ClausePort
 }
 
-// otherProtocol says whether an entry has the port for another protocol.
+// otherProtocol says whether an entry has the port for another protocol, or a
+// name that the port has for the protocol that is dialled.
 func (q *question) otherProtocol(p port) bool {
-	return p.protocol != q.protocol && p.has(p.protocol, q.port, q.target)
+	return p.protocol != q.protocol && (p.has(p.protocol, q.port, q.target) || p.has(q.protocol, q.port, q.target))
 }
 
 // distance of a candidate, whose tier it finds out.

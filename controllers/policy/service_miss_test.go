@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"github.com/netladder/netladder/api/v1alpha1"
 )
 
 func TestNearestMissThroughAService(t *testing.T) {
@@ -50,5 +52,23 @@ func TestNearestMissThroughAService(t *testing.T) {
 				t.Errorf("got %+v, nearest %+v, want %s and %v", d, d.Nearest, test.want, test.also)
 			}
 		})
+	}
+}
+
+func TestANameOfTheOtherProtocolMissesByTheProtocol(t *testing.T) {
+	for _, test := range []struct {
+		policy, protocol string
+		want             Clause
+	}{
+		{"x/p: {ingress: [{ports: [{port: serve-81, protocol: UDP}]}]}", "TCP", ClauseProtocol},
+		{"x/p: {ingress: [{ports: [{port: serve-81}]}]}", "UDP", ClauseProtocol},
+		{"x/p: {ingress: [{ports: [{port: serve-80, protocol: UDP}]}]}", "TCP", ClausePort},
+	} {
+		w := newTown(t, test.policy)
+		f := w.flow("x/b", "x/a", 81)
+		f.Protocol = v1alpha1.Protocol(test.protocol)
+		if got := w.Evaluate(f).Ingress.Nearest; got == nil || got.Clause != test.want {
+			t.Errorf("%s over %s: got %+v, want %s", test.policy, test.protocol, got, test.want)
+		}
 	}
 }
