@@ -81,6 +81,11 @@ e2e-full: deps ## e2e and the stories that take long.
 measure-detection: deps ## Break and heal the overlay 20 times; report how long detection took.
 	@hack/e2e.sh detection
 
+.PHONY: policy-proof
+policy-proof: ## The policy evaluator against the engine of kube-network-policies, at length, and broken in a dozen ways.
+	cd test/oracle && for seed in 1 2 3; do ORACLE_SEED=$$seed ORACLE_FLOWS=200000 go test -count=1 -timeout 1h -v -run '^TestDifferential$$' .; done
+	cd test/oracle && go run ./mutate
+
 .PHONY: bench
 bench: ## The figures of docs/performance.md that need no cluster.
 	@hack/bench.sh

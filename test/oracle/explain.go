@@ -6,8 +6,10 @@ package oracle
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -96,6 +98,19 @@ func denialExplained(c Case, got policy.Decision) error {
 	clauses := append([]policy.Clause{miss.Clause}, miss.Also...)
 	if verdict := mended(cut, got.Direction, clauses...); verdict == policy.Deny {
 		return fmt.Errorf("the nearest rule (%v) still denies with %v mended", miss, clauses)
+	}
+	for named, other := range map[policy.Clause]policy.Clause{
+		policy.ClausePort: policy.ClauseProtocol, policy.ClauseCIDR: policy.ClauseExcept,
+	} {
+		// The second of a pair is the smaller fault: where it would do, it is named.
+		// Behind a Service it may do for the other of two addresses and ports.
+		if at := slices.Index(clauses, named); at >= 0 && !c.Flow.Service.IsValid() {
+			instead := slices.Clone(clauses)
+			instead[at] = other
+			if verdict := mended(cut, got.Direction, instead...); verdict != policy.Deny {
+				return fmt.Errorf("the nearest rule (%v) gives %s with %s mended in place of %s", miss, verdict, other, named)
+			}
+		}
 	}
 	for i := range clauses {
 		others := slices.Delete(slices.Clone(clauses), i, i+1)
@@ -188,9 +203,15 @@ func mended(c Case, d policy.Direction, clauses ...policy.Clause) policy.Verdict
 // mendProtocol gives an entry the protocol that is dialled. What the far end
 // names for the entry's own protocol alone is put by its number.
 func mendProtocol(p *portSpec, f Flow) {
-	if p.Port != nil && p.Port.Type == intstr.String {
-		for _, named := range slices.Concat(portsOf(f.Destination.Pod, false), portsOf(f.Destination.Pod, true)) {
-			if named.Name == p.Port.StrVal && named.ContainerPort == f.Port && named.Protocol != f.Protocol {
+	own := corev1.ProtocolTCP
+	if p.Protocol != nil {
+		own = *p.Protocol
+	}
+	if pod := f.Destination.Pod; pod != nil && p.Port != nil && p.Port.Type == intstr.String {
+		pod = pod.DeepCopy()
+		sidecarsAreContainers(pod)
+		for _, named := range portsOf(pod, false) {
+			if named.Name == p.Port.StrVal && named.ContainerPort == f.Port && named.Protocol == own {
 				p.Port = new(intstr.FromInt32(f.Port))
 				break
 			}
@@ -208,7 +229,7 @@ func mendPeer(p *peerSpec, clause policy.Clause, far End) {
 	}
 	switch {
 	case far.Pod == nil && p.IPBlock == nil && (clause == policy.ClausePodSelector || clause == policy.ClauseNamespaceSelector):
-		*p = peerSpec{IPBlock: everything}
+		*p = peerSpec{IPBlock: &networkingv1.IPBlock{CIDR: netip.PrefixFrom(far.IP, far.IP.BitLen()).String()}}
 	case clause == policy.ClausePodSelector && p.PodSelector != nil:
 		p.PodSelector = &metav1.LabelSelector{}
 	case clause == policy.ClauseNamespaceSelector && p.IPBlock == nil:

@@ -44,9 +44,9 @@ func (g *Generator) Flow(c Cluster) Flow {
 // service in front of the destination: at a ClusterIP or at the address of a
 // load balancer, with a port of its own.
 func (g *Generator) service(f Flow) netip.AddrPort {
-	ip, port := netip.MustParseAddr(one(g, []string{"10.96.0.10", "192.0.2.200"})), f.Port
+	ip, port := netip.MustParseAddr(one(g, []string{"10.96.0.10", "192.0.2.250"})), f.Port
 	if f.Destination.IP.Is6() {
-		ip = netip.MustParseAddr(one(g, []string{"fd00:96::10", "2001:db8::77"}))
+		ip = netip.MustParseAddr(one(g, []string{"fd00:96::10", "2001:db8::99"}))
 	}
 	if g.chance(60) {
 		port = one(g, portNumbers())

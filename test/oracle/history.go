@@ -54,9 +54,9 @@ func (g *Generator) Lived(c Cluster) *Ours {
 		for _, step := range steps {
 			step()
 			// What it has found out must not outlive the next change.
-			pod := index.Workload(one(g, c.Pods))
-			o.index.Isolating(pod, policy.Ingress)
-			o.index.Isolating(o.pods[one(g, c.Pods)], policy.Egress)
+			for _, pod := range c.Pods {
+				o.index.Isolating(o.index.Pod(pod.UID), policy.Ingress)
+			}
 		}
 	}
 	return o
