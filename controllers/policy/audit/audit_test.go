@@ -181,7 +181,7 @@ func TestAudit(t *testing.T) {
 			for name, spec := range c.policies {
 				policies = append(policies, np(t, name, spec))
 			}
-			report := Audit(Input{Index: index(t, append(pods, c.also...), c.labels, policies...), Namespace: "commerce"})
+			report := Audit(Input{Index: indexOf(t, append(pods, c.also...), c.labels, policies...), Namespace: "commerce"})
 			if report.Policies != len(policies) || report.Partial {
 				t.Errorf("%d policies, partial %v", report.Policies, report.Partial)
 			}
@@ -215,7 +215,7 @@ func TestSilence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			typo, deny := np(t, "typo", spec), np(t, "deny", `{podSelector: {matchLabels: {app: payment}}, policyTypes: [Egress]}`)
 			typo.Annotations = map[string]string{v1alpha1.AnnotationSilence: c.policy}
-			report := Audit(Input{Index: index(t, town(), nil, typo, deny), Namespace: "commerce", Silence: c.namespace})
+			report := Audit(Input{Index: indexOf(t, town(), nil, typo, deny), Namespace: "commerce", Silence: c.namespace})
 			got := strings.Split(lines(report.Findings), "\n")
 			slices.Sort(got)
 			want := strings.Split(c.want, "\n")
@@ -238,7 +238,7 @@ func TestProperties(t *testing.T) {
 		for i := range rapid.IntRange(0, 5).Draw(rt, "policies") {
 			policies = append(policies, np(t, fmt.Sprint("p", i), drawSpec(rt)))
 		}
-		in := Input{Index: index(t, pods, map[string]map[string]string{"monitoring": {"team": "hidden-team"}}, policies...), Namespace: "commerce"}
+		in := Input{Index: indexOf(t, pods, map[string]map[string]string{"monitoring": {"team": "hidden-team"}}, policies...), Namespace: "commerce"}
 		report := Audit(in)
 		seen := map[string]bool{}
 		for _, f := range report.Findings {
@@ -346,7 +346,7 @@ func TestBounded(t *testing.T) {
 			From:  []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": fmt.Sprint("other-", i)}}}},
 		})
 	}
-	x := index(t, pods, nil, huge)
+	x := indexOf(t, pods, nil, huge)
 	report := Audit(Input{Index: x, Namespace: "commerce"})
 	if !report.Partial || len(report.Findings) > maxFindings {
 		t.Errorf("partial is %v with %d findings", report.Partial, len(report.Findings))
@@ -366,7 +366,7 @@ func BenchmarkAudit(b *testing.B) {
 		policies = append(policies, np(b, fmt.Sprint("allow-", i), fmt.Sprintf(
 			`{podSelector: {matchLabels: {app: app-%d}}, ingress: [{from: [{podSelector: {matchLabels: {app: app-%d}}}, {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: web}}}], ports: [{port: http}]}]}`, i%50, (i+1)%50)))
 	}
-	x := index(b, pods, nil, policies...)
+	x := indexOf(b, pods, nil, policies...)
 	for b.Loop() {
 		if report := Audit(Input{Index: x, Namespace: "commerce"}); report.Partial || len(report.Findings) == 0 {
 			b.Fatal(report)
@@ -385,7 +385,7 @@ func BenchmarkAuditStatefulSet(b *testing.B) {
 		policies = append(policies, np(b, fmt.Sprint("allow-", i), fmt.Sprintf(
 			`{podSelector: {matchLabels: {app: app-%d}}, ingress: [{from: [{podSelector: {matchLabels: {app: nobody-%d}}}], ports: [{port: metrics}]}]}`, i%50, i)))
 	}
-	x := index(b, pods, nil, policies...)
+	x := indexOf(b, pods, nil, policies...)
 	for b.Loop() {
 		if report := Audit(Input{Index: x, Namespace: "commerce"}); report.Partial {
 			b.Fatal(report)

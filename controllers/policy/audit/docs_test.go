@@ -71,6 +71,6 @@ func of(t *testing.T, text string, code v1alpha1.FindingCode) []Finding {
 	if p.Namespace != "commerce" {
 		t.Fatalf("the policy is of %q", p.Namespace)
 	}
-	x := index(t, town(), map[string]map[string]string{"web": {"team": "web"}}, p)
+	x := indexOf(t, town(), map[string]map[string]string{"web": {"team": "web"}}, p)
 	return slices.DeleteFunc(Audit(Input{Index: x, Namespace: "commerce"}).Findings, func(f Finding) bool { return f.Code != code })
 }

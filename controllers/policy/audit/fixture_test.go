@@ -35,10 +35,10 @@ func town() []string {
 	}
 }
 
-// index of pods and policies. A pod is "namespace/name label=value port:80/UDP",
+// indexOf pods and policies. A pod is "namespace/name label=value port:80/UDP",
 // with "host" for the host's network. Each namespace that a pod is in exists,
 // with the labels that are given for it.
-func index(t testing.TB, pods []string, labels map[string]map[string]string, policies ...*networkingv1.NetworkPolicy) *policy.Index {
+func indexOf(t testing.TB, pods []string, labels map[string]map[string]string, policies ...*networkingv1.NetworkPolicy) *policy.Index {
 	t.Helper()
 	x := policy.NewIndex()
 	spaces := map[string]bool{}
