@@ -37,7 +37,28 @@ func (w *world) observeReport(name string, a *v1alpha1.ProbeAssignment) touched 
 	}
 	// Whoever changed or deleted it: what is written is what the plan says.
 	t.nodes = append(t.nodes, w.drifted(name, previous, a)...)
+	if len(t.nodes) == 0 && fails(previous, a) {
+		// What its climbs need may be out of date.
+		t.nodes = append(t.nodes, name)
+	}
 	return t
+}
+
+// fails is true if other pairs fail in a report than in the one before.
+func fails(previous *diagnosis.Report, a *v1alpha1.ProbeAssignment) bool {
+	failing := func(list []v1alpha1.PairStatus) (out []string) {
+		for i := range list {
+			if list[i].State == v1alpha1.StateFailing {
+				out = append(out, list[i].Group+" "+list[i].Target)
+			}
+		}
+		return out
+	}
+	if a == nil {
+		return false
+	}
+	now := failing(a.Status.NotPassing)
+	return len(now) > 0 && (previous == nil || !slices.Equal(now, failing(previous.Assignment.Status.NotPassing)))
 }
 
 // foundAgain is true if a prober is heard for the first time since the API
@@ -107,7 +128,7 @@ func sameResults(a, b *v1alpha1.ProbeAssignmentStatus) bool {
 		slices.EqualFunc(a.Groups, b.Groups, func(x, y v1alpha1.GroupStatus) bool {
 			return x.Key == y.Key && x.Hash == y.Hash && x.Pairs == y.Pairs
 		}) &&
-		equality.Semantic.DeepEqual(a.NotPassing, b.NotPassing)
+		equality.Semantic.DeepEqual(a.NotPassing, b.NotPassing) && equality.Semantic.DeepEqual(a.Rungs, b.Rungs)
 }
 
 // wanted is what a node's ProbeAssignment has to be.

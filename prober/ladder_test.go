@@ -45,8 +45,8 @@ func TestLadder(t *testing.T) {
 	spec := &v1alpha1.ProbeAssignmentSpec{
 		Nodes:    []v1alpha1.AssignedNode{{Name: "node2", IPs: []string{"172.30.0.2"}, EchoIPs: []string{"10.0.2.1"}, EchoUID: "echo"}},
 		Pods:     []v1alpha1.AssignedPod{{UID: "pod", IPs: []string{"10.0.1.1"}}},
-		Targets:  []v1alpha1.AssignedTarget{{IP: "10.96.0.20", Port: 80}, {IP: "10.0.2.5", Port: 8080, Node: "node2"}},
-		Services: []v1alpha1.AssignedService{{Targets: []int32{0}, Endpoints: []int32{1}}},
+		Targets:  []v1alpha1.AssignedTarget{{IP: "10.96.0.20", Port: 80}},
+		Services: []v1alpha1.AssignedService{{Targets: []int32{0}, Endpoints: []v1alpha1.AssignedTarget{{IP: "10.0.2.5", Port: 8080, Node: "node2"}}}},
 		Groups:   []v1alpha1.ProbeGroup{group("ns/check/allow/TCP", ""), group("ns/check/deny/TCP", v1alpha1.ExpectDeny)},
 	}
 	a.tracker.Update(spec, nil, time.Now())

@@ -99,14 +99,18 @@ type AssignedService struct {
 	// +kubebuilder:validation:items:Maximum=2047
 	Targets []int32 `json:"targets,omitempty"`
 
-	// endpoints: the rows of spec.targets that are endpoints behind it, at their
-	// own port. Nothing aims at them while all is well.
+	// addresses of the Service that no group aims at; of the cluster's DNS only.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=4
+	Addresses []AssignedTarget `json:"addresses,omitempty"`
+
+	// endpoints: a few of those behind it, at their own port. Nothing aims at
+	// them while all is well; they may be out of date by then.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
-	// +kubebuilder:validation:items:Minimum=0
-	// +kubebuilder:validation:items:Maximum=2047
-	Endpoints []int32 `json:"endpoints,omitempty"`
+	Endpoints []AssignedTarget `json:"endpoints,omitempty"`
 
 	// dns is true for the Service of the cluster's DNS: what looks up names
 	// depends on it.

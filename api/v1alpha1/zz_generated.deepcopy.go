@@ -80,9 +80,14 @@ func (in *AssignedService) DeepCopyInto(out *AssignedService) {
 		*out = make([]int32, len(*in))
 		copy(*out, *in)
 	}
+	if in.Addresses != nil {
+		in, out := &in.Addresses, &out.Addresses
+		*out = make([]AssignedTarget, len(*in))
+		copy(*out, *in)
+	}
 	if in.Endpoints != nil {
 		in, out := &in.Endpoints, &out.Endpoints
-		*out = make([]int32, len(*in))
+		*out = make([]AssignedTarget, len(*in))
 		copy(*out, *in)
 	}
 }

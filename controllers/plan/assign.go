@@ -14,6 +14,7 @@ import (
 
 // assigner makes assignments on one cluster.
 type assigner struct {
+	cluster   *Cluster
 	nodes     map[string]*Node
 	limit     int
 	heartbeat time.Duration
@@ -22,8 +23,8 @@ type assigner struct {
 	home string
 }
 
-func newAssigner(nodes map[string]*Node, s Settings, probers int) assigner {
-	return assigner{nodes: nodes, limit: s.sizeLimit(), heartbeat: heartbeat(probers), budgets: s.Budgets, home: s.Namespace}
+func newAssigner(c *Cluster, s Settings, probers int) assigner {
+	return assigner{cluster: c, nodes: c.Nodes, limit: s.sizeLimit(), heartbeat: heartbeat(probers), budgets: s.Budgets, home: s.Namespace}
 }
 
 // draft is a group of one node before its members have rows.

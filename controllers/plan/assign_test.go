@@ -278,13 +278,18 @@ func TestSizeEstimate(t *testing.T) {
 	for i := range 40 { // they weigh enough to be missed
 		in.addPath("shop", fmt.Sprint("name-", i), fromPods("web"), v1alpha1.Target{Service: &v1alpha1.ServiceTarget{Name: "outside", Port: intstr.FromInt32(80)}}, "")
 	}
+	for i := range 20 {
+		in.addCheck(fmt.Sprint("service-", i), in.addService(fmt.Sprint("service-", i), false, 90), "")
+	}
 	v := newView(in.Cluster, in.Now)
 	var resolved []*Resolved
 	for _, c := range in.Checks {
 		resolved = append(resolved, v.resolve(compile(c, in.Settings)))
 	}
-	a := assigner{nodes: in.Cluster.Nodes}
-	r := a.render(a.drafts("node-00000", resolved, nil))
+	a := assigner{cluster: in.Cluster, nodes: in.Cluster.Nodes, limit: 1 << 20}
+	drafts := a.drafts("node-00000", resolved, nil)
+	r := a.render(drafts)
+	a.services(&r, drafts)
 	r.spec.Heartbeat.Duration = heartbeat(1000)
 	truth := len(mustJSON(r.spec))
 	if r.size < truth || r.size > truth*11/10 {

@@ -61,7 +61,8 @@ func (d *differ) all(s *nodeSet) {
 
 func (d *differ) group(a, b *Group) {
 	if a.Content != b.Content || a.perRound != b.perRound || a.stretch != b.stretch || a.scope != b.scope ||
-		(a.ring == nil) != (b.ring == nil) || (a.spread == nil) != (b.spread == nil) || a.notOwn != b.notOwn || a.hostname != b.hostname {
+		(a.ring == nil) != (b.ring == nil) || (a.spread == nil) != (b.spread == nil) || a.notOwn != b.notOwn || a.hostname != b.hostname ||
+		!samePointee(a.service, b.service) {
 		d.all(a.sources)
 		d.all(b.sources)
 		return
@@ -98,6 +99,8 @@ func (d *differ) group(a, b *Group) {
 		d.all(b.sources)
 	}
 }
+
+func samePointee[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func (d *differ) set(a, b *nodeSet) {
 	key := [2]*nodeSet{a, b}

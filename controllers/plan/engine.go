@@ -253,7 +253,7 @@ func (e *Engine) Assign(node string, previous *v1alpha1.ProbeAssignment) (Assign
 		e.keep(node, nil)
 		return Assignment{}, false
 	}
-	a := newAssigner(e.view.cluster.Nodes, e.settings, e.probers)
+	a := newAssigner(e.view.cluster, e.settings, e.probers)
 	drafts := a.drafts(node, e.resolved, previous)
 	e.keep(node, drafts)
 	return a.finish(node, drafts), true

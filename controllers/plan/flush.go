@@ -281,7 +281,7 @@ func (e *Engine) markGroups(r *Resolved) {
 func (e *Engine) markEchoes(changed map[string]*Node) {
 	for name, old := range changed {
 		now := e.view.cluster.Nodes[name]
-		if sameEcho(old, now) {
+		if sameEcho(old, now) && (!asTarget.plays(now) || slices.Equal(old.IPs, now.IPs)) {
 			continue
 		}
 		for holder := range e.wired[name] {

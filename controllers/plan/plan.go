@@ -92,7 +92,7 @@ func resolveAll(checks []*v1alpha1.ConnectivityCheck, c *Cluster, s Settings, no
 // check; previous may be nil. The spec shares memory with resolved: copy it
 // before changing it.
 func Assign(node string, resolved []*Resolved, c *Cluster, s Settings, previous *v1alpha1.ProbeAssignment) Assignment {
-	a := newAssigner(c.Nodes, s, probers(c.Nodes))
+	a := newAssigner(c, s, probers(c.Nodes))
 	return a.assign(node, resolved, previous)
 }
 
@@ -101,7 +101,7 @@ func Assign(node string, resolved []*Resolved, c *Cluster, s Settings, previous 
 func Build(in Input) []Assignment {
 	resolved := resolveAll(in.Checks, in.Cluster, in.Settings, in.Now)
 	nodes := selectNodes(in.Cluster.Nodes, everyNode(), asSource)
-	a := newAssigner(in.Cluster.Nodes, in.Settings, nodes.len())
+	a := newAssigner(in.Cluster, in.Settings, nodes.len())
 	out := make([]Assignment, 0, nodes.len())
 	for _, name := range nodes.names {
 		out = append(out, a.assign(name, resolved, in.Previous[name]))

@@ -21,6 +21,8 @@ type rendered struct {
 	spec v1alpha1.ProbeAssignmentSpec
 	// size of the spec as JSON, in bytes; at least the true one.
 	size int
+	// tables of the spec.
+	tables *tables
 }
 
 // tables are the rows of a spec, and where they are.
@@ -43,6 +45,7 @@ type rowKey struct {
 func (a *assigner) render(drafts []draft) rendered {
 	var out rendered
 	t := a.tables(&out, drafts)
+	out.tables = t
 	if len(drafts) > 0 {
 		out.spec.Groups = make([]v1alpha1.ProbeGroup, 0, len(drafts))
 	}
@@ -219,12 +222,21 @@ func hashPod(p *Pod) uint64 {
 }
 
 func nodeRowOf(name string, n *Node) (v1alpha1.AssignedNode, int) {
-	row := v1alpha1.AssignedNode{Name: name, EchoIPs: []string{}}
+	row := v1alpha1.AssignedNode{Name: name}
 	if !asTarget.plays(n) { // resolved on another cluster than this one
 		return row, nodeOverhead + len(name)
 	}
+	size := 0
+	for _, ip := range n.IPs {
+		text := ip.String()
+		row.IPs = append(row.IPs, text)
+		size += len(text) + 3
+	}
+	if size > 0 {
+		size += nodeIPs
+	}
 	row.EchoUID = string(n.Echo.UID)
-	size := nodeOverhead + len(row.Name) + len(row.EchoUID)
+	size += nodeOverhead + len(row.Name) + len(row.EchoUID)
 	for _, ip := range n.Echo.IPs {
 		text := ip.String()
 		row.EchoIPs = append(row.EchoIPs, text)

@@ -135,6 +135,8 @@ type pairing struct {
 	ips    []netip.Addr
 	// port of a Service where that is one target of probes; nil elsewhere.
 	port *ServicePort
+	// service is where a climb looks for endpoints; nil elsewhere.
+	service *serviceRef
 }
 
 // group of one kind of probe.
@@ -149,6 +151,7 @@ func (p *pairing) group(c *compiledPath, probe *compiledProbe, sources *nodeSet)
 		Key: probe.group.Key, Kind: probe.group.Kind, Content: probe.content, Sources: sources.names,
 		sources: sources, probe: probe, perRound: c.perRound, protocol: c.protocol,
 		scope: p.scope, ring: p.ring, mesh: p.mesh, spread: p.spread, pods: p.pods, notOwn: p.notOwn, own: p.own,
+		service: p.service,
 	}
 }
 

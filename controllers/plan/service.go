@@ -43,6 +43,9 @@ func (v *view) pairService(c *compiledPath, p *pairing) *idle {
 		return why
 	}
 	p.port = port
+	if c.deny == nil && p.host == nil {
+		p.service = &serviceRef{key: key, port: port.Name, number: port.Port, protocol: port.Protocol}
+	}
 	// Of a name nobody knows where it leads, so that only a control proves it.
 	if c.deny != nil && !c.service.apiServer && p.host == nil {
 		v.lookBehind(p, key.Namespace, port.Endpoints)

@@ -26,6 +26,8 @@ const (
 	bundleRow      = len(`,"caBundle":255`)
 	bundlesRow     = len(`"caBundles":[],`)
 	memberSize     = len("2047,")
+	nodeIPs        = len(`"ips":[],`)
+	servicesRow    = len(`"services":[],`)
 	specOverhead   = len(`{"nodes":[],"targets":[],"pods":[],"groups":[],"heartbeat":"999h59m59s"}`)
 )
 
@@ -36,6 +38,9 @@ const (
 	maxPods    = 512
 	maxBundles = 256
 	maxGroups  = 2048
+
+	maxServices       = 256
+	maxServiceTargets = 64
 )
 
 func (a *assigner) fits(r *rendered) bool {
@@ -76,6 +81,7 @@ func largestWindow(drafts []draft) int {
 func (a *assigner) fit(drafts []draft) (v1alpha1.ProbeAssignmentSpec, []LeftOut) {
 	whole := a.render(drafts)
 	if a.fits(&whole) {
+		a.services(&whole, drafts)
 		return whole.spec, nil
 	}
 	all := steps(drafts)
@@ -84,7 +90,9 @@ func (a *assigner) fit(drafts []draft) (v1alpha1.ProbeAssignmentSpec, []LeftOut)
 		return a.fits(&r)
 	})
 	kept := apply(drafts, all[:min(n, len(all))])
-	return a.render(kept).spec, leftOut(drafts, kept)
+	shrunk := a.render(kept)
+	a.services(&shrunk, kept)
+	return shrunk.spec, leftOut(drafts, kept)
 }
 
 // apply steps to drafts; dropped ones are missing in the result.

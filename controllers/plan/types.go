@@ -216,6 +216,9 @@ type Group struct {
 	listeners map[string]*listeners
 	// protocol of the targets; empty for TCP.
 	protocol v1alpha1.Protocol
+	// service that the targets are addresses of, where what is behind it matters
+	// to a climb; nil elsewhere.
+	service *serviceRef
 	// hostname and port of a target by name that comes from a Service; empty
 	// otherwise.
 	hostname string

@@ -109,14 +109,16 @@ func (c *climb) names() {
 		if !service.DNS {
 			continue
 		}
-		for _, rows := range [][]int32{service.Targets, service.Endpoints} {
-			c.rows(rows, func(t *v1alpha1.AssignedTarget, addr netip.AddrPort) {
-				question.Server, question.Transport = addr, string(v1alpha1.DNSOverUDP)
-				if t.Protocol != v1alpha1.ProtocolUDP {
-					question.Transport = string(v1alpha1.DNSOverTCP)
+		for _, servers := range [][]v1alpha1.AssignedTarget{service.Addresses, service.Endpoints} {
+			each(servers, func(t *v1alpha1.AssignedTarget, addr netip.AddrPort) {
+				question.Server = addr
+				for transport, protocol := range map[v1alpha1.DNSTransport]v1alpha1.Protocol{
+					v1alpha1.DNSOverUDP: v1alpha1.ProtocolUDP, v1alpha1.DNSOverTCP: v1alpha1.ProtocolTCP,
+				} {
+					question.Transport = string(transport)
+					c.add(Key{c.source, v1alpha1.RungDNS, v1alpha1.ProbeDNS, v1alpha1.TargetPairKey(addr, protocol)},
+						probe.Target{Source: c.sourceIP, DNS: question})
 				}
-				c.add(Key{c.source, v1alpha1.RungDNS, v1alpha1.ProbeDNS, v1alpha1.TargetPairKey(addr, t.Protocol)},
-					probe.Target{Source: c.sourceIP, DNS: question})
 				c.between(t.Node)
 			})
 		}
@@ -139,7 +141,7 @@ func (c *climb) service(p *v1alpha1.Pair) {
 		case c.here.HalfOpen:
 			kind = v1alpha1.ProbeTCPHalfOpen
 		}
-		c.rows(service.Endpoints, func(t *v1alpha1.AssignedTarget, addr netip.AddrPort) {
+		each(service.Endpoints, func(t *v1alpha1.AssignedTarget, addr netip.AddrPort) {
 			if addr.Addr().Is4() != c.family.Is4() {
 				return
 			}
@@ -159,13 +161,10 @@ func (c *climb) isOf(service *v1alpha1.AssignedService, p *v1alpha1.Pair) bool {
 	return false
 }
 
-// rows calls f for the targets among the rows that can be dialled.
-func (c *climb) rows(rows []int32, f func(*v1alpha1.AssignedTarget, netip.AddrPort)) {
-	for _, row := range rows {
-		if row < 0 || int(row) >= len(c.spec.Targets) {
-			continue
-		}
-		t := &c.spec.Targets[row]
+// each calls f for the targets that can be dialled.
+func each(targets []v1alpha1.AssignedTarget, f func(*v1alpha1.AssignedTarget, netip.AddrPort)) {
+	for i := range targets {
+		t := &targets[i]
 		ip, err := netip.ParseAddr(t.IP)
 		if err != nil || ip.Zone() != "" || t.Port < 1 || t.Port > 65535 {
 			continue

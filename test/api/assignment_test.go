@@ -35,33 +35,43 @@ func TestProbeAssignment(t *testing.T) {
 }
 
 func tableCases() []testCase {
-	const node, target, pod, service = "spec.nodes[0]", "spec.targets[0]", "spec.pods[0]", "spec.services[0]"
+	const node, pod, service = "spec.nodes[0]", "spec.pods[0]", "spec.services[0]"
 	return concat(
 		storedDurationCases("spec.heartbeat"),
-		atMost(node+".name", 253), atMost(node+".echoUID", 64), atMost(node+".echoIPs[0]", 45), atMost(target+".ip", 45),
-		atMost(target+".node", 253), atMost(target+".uid", 64), oneOf(target+".protocol", "TCP", "UDP"),
+		atMost(node+".name", 253), atMost(node+".echoUID", 64), atMost(node+".echoIPs[0]", 45), targetCases("spec.targets"),
 		atMost(pod+".uid", 64), atMost(pod+".namespace", 63), atMost(pod+".name", 253), atMost(pod+".ips[0]", 45),
-		between(target+".port", 0, 65535),
 		itemsAtMost(node+".echoIPs", 2, func(int) any { return "10.0.0.1" }),
 		atMost(node+".ips[0]", 45), itemsAtMost(node+".ips", 2, func(int) any { return "10.0.0.1" }),
 		between(service+".targets[0]", 0, 2047), itemsAtMost(service+".targets", 64, func(i int) any { return i }),
-		between(service+".endpoints[0]", 0, 2047), itemsAtMost(service+".endpoints", 8, func(i int) any { return i }),
+		targetCases(service+".addresses"), itemsAtMost(service+".addresses", 4, someTarget),
+		targetCases(service+".endpoints"), itemsAtMost(service+".endpoints", 8, someTarget),
 		itemsAtMost("spec.services", 256, func(int) any { return map[string]any{} }),
 		itemsAtMost(pod+".ips", 2, func(int) any { return "10.0.0.1" }),
 		itemsAtMost("spec.pods", 512, func(int) any {
 			return map[string]any{"uid": "a", "namespace": "b", "name": "c", "ips": []any{"10.0.0.1"}}
 		}),
 		itemsAtMost("spec.nodes", 1024, func(int) any { return map[string]any{"name": "a", "echoUID": "b"} }),
-		itemsAtMost("spec.targets", 2048, func(int) any { return map[string]any{"ip": "10.0.0.1", "port": 80} }),
+		itemsAtMost("spec.targets", 2048, someTarget),
 		itemsAtMost("spec.groups", 2048, group),
 		itemsAtMost("spec.caBundles", 256, func(int) any { return "a" }), atMost("spec.caBundles[0]", 8192),
 		[]testCase{
 			accept("spec empty", "spec", map[string]any{}), accept("spec absent", "spec", nil),
-			required(node + ".name"), required(target + ".ip"),
+			required(node + ".name"),
 			required(pod + ".uid"), required(pod + ".namespace"), required(pod + ".name"), required(pod + ".ips"),
-			accept("a target to ping", target+".port", nil),
 			accept("a node without an echo pod", node, map[string]any{"name": "a", "ips": []any{"10.0.0.1"}}),
 		},
+	)
+}
+
+func someTarget(int) any { return map[string]any{"ip": "10.0.0.1", "port": 80} }
+
+// targetCases are those of a list of targets.
+func targetCases(list string) []testCase {
+	target := list + "[0]"
+	return concat(
+		atMost(target+".ip", 45), atMost(target+".node", 253), atMost(target+".uid", 64), oneOf(target+".protocol", "TCP", "UDP"),
+		between(target+".port", 0, 65535),
+		[]testCase{required(target + ".ip"), accept("to ping: "+target, target+".port", nil)},
 	)
 }
 

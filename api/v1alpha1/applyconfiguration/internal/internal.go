@@ -83,6 +83,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.netladder.netladder.api.v1alpha1.AssignedService
   map:
     fields:
+    - name: addresses
+      type:
+        list:
+          elementType:
+            namedType: com.github.netladder.netladder.api.v1alpha1.AssignedTarget
+          elementRelationship: atomic
     - name: dns
       type:
         scalar: boolean
@@ -90,7 +96,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            scalar: numeric
+            namedType: com.github.netladder.netladder.api.v1alpha1.AssignedTarget
           elementRelationship: atomic
     - name: targets
       type:

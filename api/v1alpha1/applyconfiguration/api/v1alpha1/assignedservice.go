@@ -13,9 +13,11 @@ package v1alpha1
 type AssignedServiceApplyConfiguration struct {
 	// targets: the rows of spec.targets that are addresses of the Service.
 	Targets []int32 `json:"targets,omitempty"`
-	// endpoints: the rows of spec.targets that are endpoints behind it, at their
-	// own port. Nothing aims at them while all is well.
-	Endpoints []int32 `json:"endpoints,omitempty"`
+	// addresses of the Service that no group aims at; of the cluster's DNS only.
+	Addresses []AssignedTargetApplyConfiguration `json:"addresses,omitempty"`
+	// endpoints: a few of those behind it, at their own port. Nothing aims at
+	// them while all is well; they may be out of date by then.
+	Endpoints []AssignedTargetApplyConfiguration `json:"endpoints,omitempty"`
 	// dns is true for the Service of the cluster's DNS: what looks up names
 	// depends on it.
 	DNS *bool `json:"dns,omitempty"`
@@ -37,12 +39,28 @@ func (b *AssignedServiceApplyConfiguration) WithTargets(values ...int32) *Assign
 	return b
 }
 
+// WithAddresses adds the given value to the Addresses field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Addresses field.
+func (b *AssignedServiceApplyConfiguration) WithAddresses(values ...*AssignedTargetApplyConfiguration) *AssignedServiceApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithAddresses")
+		}
+		b.Addresses = append(b.Addresses, *values[i])
+	}
+	return b
+}
+
 // WithEndpoints adds the given value to the Endpoints field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Endpoints field.
-func (b *AssignedServiceApplyConfiguration) WithEndpoints(values ...int32) *AssignedServiceApplyConfiguration {
+func (b *AssignedServiceApplyConfiguration) WithEndpoints(values ...*AssignedTargetApplyConfiguration) *AssignedServiceApplyConfiguration {
 	for i := range values {
-		b.Endpoints = append(b.Endpoints, values[i])
+		if values[i] == nil {
+			panic("nil value passed to WithEndpoints")
+		}
+		b.Endpoints = append(b.Endpoints, *values[i])
 	}
 	return b
 }
