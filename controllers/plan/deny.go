@@ -69,6 +69,7 @@ func (v *view) provable(c *compiledPath, p *pairing) (pods []target, others bool
 		if pod := v.podAt(ip); pod != nil && !v.discloses(pod.Key.Namespace, c) {
 			hidden[pod.Key.Namespace] = struct{}{}
 		}
+		v.hiddenServices(ip, c, hidden)
 	}
 	if p.spread == nil {
 		return nil, true, hidden
@@ -76,7 +77,7 @@ func (v *view) provable(c *compiledPath, p *pairing) (pods []target, others bool
 	for _, b := range p.spread.bins {
 		for _, t := range b {
 			if t.uid == "" {
-				others = true
+				others = others || !v.hiddenServices(t.addr.Addr(), c, hidden)
 			} else if pod := v.cluster.Pods[t.uid]; !v.discloses(pod.Key.Namespace, c) {
 				hidden[pod.Key.Namespace] = struct{}{}
 			}

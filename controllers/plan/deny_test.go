@@ -83,6 +83,30 @@ func TestDenyIsProven(t *testing.T) {
 			to:          func(Input) v1alpha1.Target { return toHost("10.128.0.2", 5432) },
 			pairs:       []string{"2 TCP bank-safe>10.128.0.2:5432"},
 			undisclosed: []string{"shop"}},
+		{name: "a host that is a Service of another namespace", namespace: "bank", from: fromPods("db"),
+			to: func(in Input) v1alpha1.Target {
+				in.addBehind("shop", "db", false, ipOf(in, "shop-db"))
+				return toHost("10.96.0.9", 80)
+			},
+			pairs: []string{"2 TCP bank-safe>10.96.0.9:80"}, undisclosed: []string{"shop"}},
+		{name: "a host that is a Service of a namespace that discloses", namespace: "bank", disclose: "bank", from: fromPods("db"),
+			to: func(in Input) v1alpha1.Target {
+				in.addBehind("shop", "db", false, ipOf(in, "shop-db"))
+				return toHost("10.96.0.9", 80)
+			},
+			pairs: []string{"2 HostControl 10.96.0.9:80", "2 TCP bank-safe>10.96.0.9:80"}},
+		{name: "a host that is the API server", namespace: "bank", from: fromPods("db"),
+			to: func(in Input) v1alpha1.Target {
+				in.addBehind("default", "kubernetes", false, in.Cluster.Nodes["node-00000"].IPs[0])
+				return toHost("10.96.0.9", 443)
+			},
+			pairs: []string{"2 HostControl 10.96.0.9:443", "2 TCP bank-safe>10.96.0.9:443"}},
+		{name: "an endpoint that is a Service of another namespace", namespace: "bank", from: fromPods("db"),
+			to: func(in Input) v1alpha1.Target {
+				in.addBehind("shop", "db", false, ipOf(in, "shop-db"))
+				return in.addBehind("bank", "mine", true, netip.MustParseAddr("10.96.0.9"))
+			},
+			pairs: []string{"2 TCP bank-safe>10.96.0.9:8080"}, undisclosed: []string{"shop"}},
 		{name: "a host that is a pod", namespace: home, from: fromProbers(),
 			to: func(in Input) v1alpha1.Target { delete(in.Cluster.Nodes, "node-00000"); return toHost("10.128.0.2", 1) },
 			pairs: []string{
@@ -226,5 +250,41 @@ func TestProofsAreDirtyWithWhatTheyRead(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestServiceIPsAreFollowed: a check that asks for an address is resolved anew
+// when a Service gets or loses it.
+func TestServiceIPsAreFollowed(t *testing.T) {
+	in := denyFixture()
+	c := in.addPath("bank", "check", fromPods("db"), toHost("10.96.0.9", 80), v1alpha1.ExpectDeny)
+	key := types.NamespacedName{Namespace: c.Namespace, Name: c.Name}
+	e := in.engine()
+	service := func(ips ...string) *Service {
+		s := &Service{Key: types.NamespacedName{Namespace: "shop", Name: "db"}, Ports: []ServicePort{{Port: 80}}}
+		for _, ip := range ips {
+			s.ClusterIPs = append(s.ClusterIPs, netip.MustParseAddr(ip))
+		}
+		return s
+	}
+	for _, step := range []struct {
+		name   string
+		change func()
+		hidden bool
+		dirty  bool
+	}{
+		{"nobody has it", func() {}, false, false},
+		{"a Service has it", func() { e.SetService(service("10.96.0.9")) }, true, true},
+		{"the Service is as it was", func() { e.SetService(service("10.96.0.9")) }, true, false},
+		{"it has another", func() { e.SetService(service("10.96.0.8")) }, false, true},
+		{"it has both", func() { e.SetService(service("10.96.0.8", "10.96.0.9")) }, true, true},
+		{"it is deleted", func() { e.DeleteService(service().Key) }, false, true},
+	} {
+		step.change()
+		dirty := slices.Contains(e.TakeDirty().Checks, key)
+		r := e.Resolved(key).Paths[0]
+		if hidden := len(r.Undisclosed) > 0 && len(r.Proofs) == 0; hidden != step.hidden || dirty != step.dirty {
+			t.Errorf("%s: undisclosed %v, %d proofs, dirty %t", step.name, r.Undisclosed, len(r.Proofs), dirty)
+		}
 	}
 }

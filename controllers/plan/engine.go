@@ -70,6 +70,8 @@ type pending struct {
 	// services that changed, and what of them.
 	services map[types.NamespacedName]serviceChange
 	checks   map[types.NamespacedName]struct{}
+	// serviceIPs are cluster IPs that Services got or lost.
+	serviceIPs []netip.Addr
 	// pods and namespaces as they were before the change; nil if they were not
 	// there.
 	pods       map[types.UID]*Pod
@@ -163,6 +165,7 @@ func sameEcho(a, b *Node) bool {
 func (e *Engine) SetService(s *Service) {
 	old := e.view.cluster.Services[s.Key]
 	e.view.cluster.Services[s.Key] = s
+	e.changeServiceIPs(s.Key, old, s)
 	if change := changeOf(old, s); change != 0 {
 		e.pending.services[s.Key] |= change
 	}
@@ -170,8 +173,9 @@ func (e *Engine) SetService(s *Service) {
 
 // DeleteService removes a Service.
 func (e *Engine) DeleteService(key types.NamespacedName) {
-	if _, ok := e.view.cluster.Services[key]; ok {
+	if old, ok := e.view.cluster.Services[key]; ok {
 		delete(e.view.cluster.Services, key)
+		e.changeServiceIPs(key, old, nil)
 		e.pending.services[key] |= changedService
 	}
 }

@@ -151,6 +151,9 @@ func (e *Engine) changePods(p *pending, stale map[types.NamespacedName]struct{})
 		}
 		e.view.changeSets(old, now, changed)
 	}
+	for _, ip := range p.serviceIPs {
+		maps.Copy(stale, e.readers.ips[ip])
+	}
 	e.changeNamespaces(p, changed, stale)
 	e.changeProbers(p, changed)
 	for key := range changed {

@@ -29,6 +29,8 @@ type view struct {
 	// byNamespace and byIP index the pods; nil until somebody asks.
 	byNamespace map[string]map[types.UID]*Pod
 	byIP        map[netip.Addr][]*Pod
+	// serviceIPs are the Services with a cluster IP; nil until somebody asks.
+	serviceIPs map[netip.Addr][]types.NamespacedName
 }
 
 type setKey struct {

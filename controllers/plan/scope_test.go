@@ -66,9 +66,9 @@ func TestRefusedPaths(t *testing.T) {
 		{name: "a zone", namespace: home, from: fromNodes(), to: toHost("fe80::1%eth0", 1), reason: "HostNotPermitted"},
 
 		{name: "pods at level Restricted", namespace: "shop", from: fromPods("web"), to: toPods("db", 1), change: restricted,
-			reason: "Unsupported", message: "--level=Full"},
+			reason: "Unsupported", message: "kubectl apply -k config/full"},
 		{name: "nodes at level Restricted", namespace: home, from: fromNodes(), to: toNodes(0), change: restricted,
-			reason: "Unsupported", message: "--level=Full"},
+			reason: "Unsupported", message: "kubectl apply -k config/full"},
 		{name: "Deny at level Restricted", namespace: home, from: fromProbers(), to: toNodes(0), expect: "Deny", change: restricted,
 			reason: "Unsupported", message: "expect Deny needs probers of level Full"},
 		{name: "probers to pods at level Restricted", namespace: "shop", from: fromProbers(), to: toPods("db", 1), change: restricted,
