@@ -16,6 +16,8 @@ import (
 // clusterDNSNamespace is where the nameservers of a cluster mostly are.
 const clusterDNSNamespace = "kube-system"
 
+const nameserverPort = 53
+
 // maxBehind is how many endpoints behind one address are asked about. Behind one
 // that has more, nothing is said: what is true of some may not be of the others.
 const maxBehind = 100
@@ -33,6 +35,8 @@ type dialled struct {
 type flow struct {
 	policy.Flow
 	source, destination string
+	// lookup is true if the destination is a nameserver.
+	lookup bool
 	// unnamed is true for a pod that the check came upon by its address, and of
 	// which it must not learn whose it is.
 	unnamed bool
@@ -197,14 +201,14 @@ func (e *explainer) nameservers(w *worst, base flow) []flow {
 	if err != nil {
 		return nil
 	}
-	base.Protocol, base.Port = v1alpha1.ProtocolUDP, 53
+	base.Protocol, base.Port, base.lookup = v1alpha1.ProtocolUDP, nameserverPort, true
 	if dns := w.dialled.group.DNS; dns != nil && dns.Transport == v1alpha1.DNSOverTCP {
 		base.Protocol = v1alpha1.ProtocolTCP
 	}
 	base.destination, base.Destination.IP = "the nameserver "+server.String(), server
 	// Everybody knows whose the nameservers of the cluster are, but a pod may
 	// name others.
-	out := e.behind(base, netip.AddrPortFrom(server.Unmap(), 53), clusterDNSNamespace)
+	out := e.behind(base, netip.AddrPortFrom(server.Unmap(), nameserverPort), clusterDNSNamespace)
 	for i := range out {
 		out[i].destination = base.destination
 	}

@@ -47,6 +47,10 @@ func (q *question) about(d *policy.Decision) string {
 	if d.Direction == policy.Ingress {
 		return "ingress to " + name
 	}
+	if q.flow.lookup {
+		// What such a path aims at is a name: which way is cut has to be said.
+		return fmt.Sprintf("egress from %s to %s on %s %d", name, q.flow.destination, q.flow.Protocol, nameserverPort)
+	}
 	return "egress from " + name
 }
 
