@@ -305,7 +305,7 @@ func TestLevelRestrictedSaysWhatToEnable(t *testing.T) {
 	s.options.Level = v1alpha1.LevelRestricted
 	s.declare(v1alpha1.ExpectAllow)
 	s.start()
-	if path := s.path("shop", v1alpha1.StateUnknown, v1alpha1.ReasonUnsupported); path.Accepted || !strings.Contains(path.Message, "--level=Full") {
+	if path := s.path("shop", v1alpha1.StateUnknown, v1alpha1.ReasonUnsupported); path.Accepted || !strings.Contains(path.Message, "kubectl apply -k config/full") {
 		t.Errorf("the path is %+v", path)
 	}
 	s.readyIs("shop", metav1.ConditionUnknown, "")
