@@ -43,7 +43,7 @@ install() {
   rm -f "$manifests.in"
   # CRDs first: what uses them is refused until the API server serves them.
   k apply --server-side --force-conflicts -k "$root/config/crd" || return
-  k wait --for=condition=Established --timeout=60s crd/connectivitychecks.netladder.io crd/probeassignments.netladder.io || return
+  k wait --for=condition=Established --timeout=60s crd/connectivitychecks.netladder.io crd/networkpolicyaudits.netladder.io crd/probeassignments.netladder.io || return
   k apply --server-side --force-conflicts -f "$manifests"
 }
 
