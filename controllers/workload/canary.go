@@ -53,6 +53,8 @@ func CanaryPolicy(s Settings) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	labels := Labels(ComponentCanary)
 	return networkingv1ac.NetworkPolicy(v1alpha1.CanaryName, s.Namespace).
 		WithLabels(labels).
+		// Canary pods look nothing up.
+		WithAnnotations(map[string]string{v1alpha1.AnnotationSilence: string(v1alpha1.FindingEgressWithoutDNS)}).
 		WithOwnerReferences(s.Owner.reference()).
 		WithSpec(networkingv1ac.NetworkPolicySpec().
 			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(labels)).

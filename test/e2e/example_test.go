@@ -16,6 +16,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -138,6 +139,31 @@ func (r pathRef) named(t *testing.T, reason string, policies []string, fragments
 	return p.Diagnosis
 }
 
+// told waits for an event about an object of a namespace with a reason, whose
+// note holds every fragment.
+func told(t *testing.T, ns, object, reason string, fragments ...string) {
+	t.Helper()
+	eventually(t, 10*time.Second, "event "+reason, func(ctx context.Context) error {
+		events := &eventsv1.EventList{}
+		if err := kube.List(ctx, events, client.InNamespace(ns)); err != nil {
+			return err
+		}
+	events:
+		for _, e := range events.Items {
+			if e.Regarding.Name != object || e.Reason != reason {
+				continue
+			}
+			for _, fragment := range fragments {
+				if !strings.Contains(e.Note, fragment) {
+					continue events
+				}
+			}
+			return nil
+		}
+		return fmt.Errorf("no event %s about %s says %q", reason, object, fragments)
+	})
+}
+
 // reported is how long a story waits for a finding: it has to stand for a
 // minute, so that rollouts are not reported.
 const reported = 2 * time.Minute
@@ -164,6 +190,15 @@ func found(ns string, code v1alpha1.FindingCode, policy string, fragments ...str
 		}
 		return fmt.Errorf("no finding %s about %q that says %q in %+v", code, policy, fragments, audit.Status.Findings)
 	}
+}
+
+func auditOf(t *testing.T, ns string) *v1alpha1.NetworkPolicyAudit {
+	t.Helper()
+	audit := &v1alpha1.NetworkPolicyAudit{}
+	if err := kube.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: v1alpha1.AuditName}, audit); err != nil {
+		t.Fatal(err)
+	}
+	return audit
 }
 
 // notFound is nil when the audit of a namespace, which has one, has no such

@@ -48,6 +48,13 @@ func TestFullOrderValidator(t *testing.T) {
 			t.Errorf("policy %s is managed by %q", policy.Name, policy.ManagedBy)
 		}
 	}
+	told(t, ns, "order-validator", "PathFailing", isolates, misses, "role=frontend")
+	if text := kubectl(t, "describe", "ccheck", "-n", ns, "order-validator"); !strings.Contains(text, isolates) || !strings.Contains(text, "PolicyDenies") {
+		t.Errorf("describe does not name the policy:\n%s", text)
+	}
+	if text := kubectl(t, "get", "ccheck", "-n", ns, "order-validator"); !strings.Contains(text, string(v1alpha1.RungPolicy)) {
+		t.Errorf("the list does not show the rung:\n%s", text)
+	}
 
 	r := recordIn(t, ns)
 	e.apply(t, "healed")

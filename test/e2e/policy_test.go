@@ -41,7 +41,8 @@ func TestFullTypo(t *testing.T) {
 	matured(t, ns)
 	open.named(t, v1alpha1.ReasonNoPolicyIsolates, nil,
 		"restrict", "app=paymnet", "did you mean app=payment?")
-	eventually(t, reported, "the finding appears", found(ns, v1alpha1.FindingSelectsNoPod, "restrict", "app=payment"))
+	eventually(t, reported, "the finding appears", found(ns, v1alpha1.FindingSelectsNoPod, "restrict", "did you mean app=payment?"))
+	told(t, ns, "restrict", string(v1alpha1.FindingSelectsNoPod), "app=paymnet")
 	e.apply(t, "healed")
 	eventually(t, recoveryBound, "the path is proven to be blocked", open.is(v1alpha1.StatePassing, ""))
 	eventually(t, settled, "who may pay still can", pathRef{ns, "payment", "billing"}.is(v1alpha1.StatePassing, ""))
@@ -135,6 +136,9 @@ func TestFullNobodyEnforces(t *testing.T) {
 	matured(t, ns)
 	eventually(t, settled, "proven", path.is(v1alpha1.StatePassing, ""))
 	eventually(t, settled, "all nodes enforce", ready(canary))
+	if own := auditOf(t, namespace); own.Status.Summary == nil || own.Status.Summary.Findings != 0 {
+		t.Errorf("findings about Netladder's own policies: %+v", own.Status)
+	}
 	undo(t, "policy", "drop", "all")
 	lab(t, "policy", "off", lawless)
 	d := path.named(t, v1alpha1.ReasonPolicyNotEnforced, []string{"Ingress of vault/vault-only"}, lawless)
