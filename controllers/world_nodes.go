@@ -65,6 +65,7 @@ func (w *world) setNode(name string, n *corev1.Node, pods []*corev1.Pod) (change
 
 	planned := &plan.Node{
 		Name: n.Name, UID: n.UID, Labels: n.Labels, IPs: index.NodeIPs(n), Prober: !known.proberSeen.IsZero(), Echo: known.echo, Canary: known.canary,
+		Tunnels: index.Tunnels(n),
 	}
 	if known.planned == nil || !samePlan(known.planned, planned) {
 		known.planned = planned
@@ -189,7 +190,7 @@ func samePlan(a, b *plan.Node) bool {
 	if !a.Canary.Equal(b.Canary) {
 		return false
 	}
-	return a.Name == b.Name && a.UID == b.UID && a.Prober == b.Prober && slices.Equal(a.IPs, b.IPs) && maps.Equal(a.Labels, b.Labels)
+	return a.Name == b.Name && a.UID == b.UID && a.Prober == b.Prober && slices.Equal(a.IPs, b.IPs) && slices.Equal(a.Tunnels, b.Tunnels) && maps.Equal(a.Labels, b.Labels)
 }
 
 // addConcerned adds the checks that a fact about a node may concern: those

@@ -44,6 +44,8 @@ type agent struct {
 	// none.
 	publicRoots func() *x509.CertPool
 
+	overlay *overlay
+
 	can      abilities
 	spaces   namespaces // nil where none can be entered
 	canaries *canaries
@@ -81,6 +83,7 @@ func (a *agent) assigned(obj *v1alpha1.ProbeAssignment) {
 	}
 	a.spec = &obj.Spec
 	a.enter(a.spec)
+	a.overlay.update(a.spec, a.node)
 	a.tracker.Update(a.spec, seed, a.clock.Now())
 	groups, paths, settle := a.groups(a.spec)
 	a.metrics.keep(paths)
@@ -99,6 +102,7 @@ func (a *agent) withdraw() {
 	a.spec = nil
 	a.scheduler.Update(nil)
 	a.enter(&v1alpha1.ProbeAssignmentSpec{})
+	a.overlay.update(&v1alpha1.ProbeAssignmentSpec{}, a.node)
 	a.tracker.Update(&v1alpha1.ProbeAssignmentSpec{}, nil, a.clock.Now())
 	a.climber.Update(func(climb.Ref) []climb.Step { return nil })
 	a.metrics.keep(nil)
@@ -186,6 +190,10 @@ func (a *agent) method(pg *v1alpha1.ProbeGroup) (probe.Func, probe.Batch) {
 		return a.probeListener, nil
 	case v1alpha1.ProbeHostControl:
 		return a.probeHostControl, nil
+	case v1alpha1.ProbeTunnel:
+		return sourced(a.probeTunnel), nil
+	case v1alpha1.ProbeMTU:
+		return sourced(a.probeMTU), nil
 	case v1alpha1.ProbeWire:
 		kind = probe.MeshTCP
 	}

@@ -87,7 +87,7 @@ func Run(ctx context.Context, o Options) error {
 func newAgent(o Options, writer report.Writer) *agent {
 	m := newMetrics()
 	a := &agent{
-		node: o.NodeName, podUID: o.PodUID, resolvConf: o.ResolvConf, probes: o.Probes, log: o.Log, clock: clock.RealClock{}, metrics: m,
+		node: o.NodeName, podUID: o.PodUID, resolvConf: o.ResolvConf, overlay: newOverlay(), probes: o.Probes, log: o.Log, clock: clock.RealClock{}, metrics: m,
 		publicRoots: sync.OnceValue(publicRoots),
 		batches:     map[probe.Kind]probe.Batch{}, sourced: map[probe.Kind]*sourcedBatch{},
 		can: abilitiesOf(v1alpha1.LevelRestricted, 0), canaries: newCanaries(clock.RealClock{}),
@@ -133,6 +133,7 @@ func (a *agent) setLevel(o Options) {
 func (a *agent) release() {
 	a.climber.Close()
 	a.canaries.close()
+	a.overlay.close()
 	if a.spaces != nil {
 		a.spaces.Close()
 	}

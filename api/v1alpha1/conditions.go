@@ -59,6 +59,9 @@ const (
 	ReasonNoSources = "NoSources"
 	// ReasonNoTargets: nothing matches the target.
 	ReasonNoTargets = "NoTargets"
+	// ReasonNoOverlay: no network plugin announces an overlay on the nodes, so
+	// that to.overlay has nothing to test. Such a path does not count in Ready.
+	ReasonNoOverlay = "NoOverlay"
 	// ReasonServiceNotFound: the Service of to.service does not exist.
 	ReasonServiceNotFound = "ServiceNotFound"
 	// ReasonPortNotFound: the Service has no such port or no nodePort for it, or
@@ -163,6 +166,37 @@ const (
 	// NetworkPolicies say, and one of them, a pod or a namespace that decides
 	// changed a moment ago: the network plugin may be yet to follow.
 	ReasonPolicyProgrammingSlow = "PolicyProgrammingSlow"
+)
+
+// Causes of a pair of an overlay that fails, as the prober of its source finds
+// them: what that node's kernel lacks for the peer, or from where it hears
+// nothing.
+const (
+	// CauseTunnelDeviceMissing: no device makes the tunnel.
+	CauseTunnelDeviceMissing = "TunnelDeviceMissing"
+	// CauseTunnelDeviceDown: the device is down.
+	CauseTunnelDeviceDown = "TunnelDeviceDown"
+	// CauseTunnelDeviceDiffers: the device is not as the node announces it.
+	CauseTunnelDeviceDiffers = "TunnelDeviceDiffers"
+	// CauseTunnelRouteMissing: no route leads to the peer through the tunnel.
+	CauseTunnelRouteMissing = "TunnelRouteMissing"
+	// CauseTunnelNeighbourMissing: the peer's hardware address is not known.
+	CauseTunnelNeighbourMissing = "TunnelNeighbourMissing"
+	// CauseTunnelNeighbourWrong: another hardware address is known.
+	CauseTunnelNeighbourWrong = "TunnelNeighbourWrong"
+	// CauseTunnelForwardMissing: no forwarding entry says where the peer is.
+	CauseTunnelForwardMissing = "TunnelForwardMissing"
+	// CauseTunnelForwardWrong: the forwarding entry leads elsewhere.
+	CauseTunnelForwardWrong = "TunnelForwardWrong"
+	// CauseTunnelMTUTooLarge: with its headers a full packet of the device does
+	// not fit into the link that it leaves by.
+	CauseTunnelMTUTooLarge = "TunnelMTUTooLarge"
+	// CauseTunnelWayThere: the peer is heard through the tunnel, and does not
+	// answer: the way there is broken.
+	CauseTunnelWayThere = "TunnelWayThere"
+	// CauseTunnelNotHeard: nothing has been heard of the peer through the tunnel
+	// since the pair began to fail: at least the way from there is broken.
+	CauseTunnelNotHeard = "TunnelNotHeard"
 )
 
 // LabelDiscloseTo on a namespace names the namespace whose checks may see what

@@ -135,7 +135,8 @@ type PairStatus struct {
 	// +kubebuilder:validation:MaxLength=32
 	Verdict Verdict `json:"verdict,omitempty"`
 
-	// reason why the state is Unknown.
+	// reason why the state is Unknown; of a Failing pair, the cause where the
+	// prober found one on its own node.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`

@@ -86,6 +86,13 @@ type AssignedNode struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	EchoUID string `json:"echoUID,omitempty"`
+
+	// tunnels: the node's ends of the overlay, one of each IP family inside;
+	// absent where no group tests them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2
+	Tunnels []AssignedTunnel `json:"tunnels,omitempty"`
 }
 
 // AssignedService is a Service that this prober dials, and a few of the pods

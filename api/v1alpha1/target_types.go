@@ -10,7 +10,7 @@ import (
 
 // Target is exactly one kind of thing to probe.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.pods), has(self.mesh), has(self.service), has(self.nodes), has(self.host), has(self.dns), has(self.apiServer), has(self.canary)].filter(x, x).size() == 1",message="set exactly one of to.pods, to.service, to.mesh, to.nodes, to.host, to.dns, to.apiServer and to.canary; a second target is a second path"
+// +kubebuilder:validation:XValidation:rule="[has(self.pods), has(self.mesh), has(self.service), has(self.nodes), has(self.host), has(self.dns), has(self.apiServer), has(self.canary), has(self.overlay)].filter(x, x).size() == 1",message="set exactly one of to.pods, to.service, to.mesh, to.nodes, to.host, to.dns, to.apiServer, to.canary and to.overlay; a second target is a second path"
 type Target struct {
 	// pods: a port of workload pods, by the pods' own addresses.
 	// +optional
@@ -45,6 +45,11 @@ type Target struct {
 	// Checks in Netladder's own namespace only.
 	// +optional
 	Canary *CanaryTarget `json:"canary,omitempty"`
+
+	// overlay: the tunnels of the cluster's network between the nodes that are
+	// the sources. Checks in Netladder's own namespace only.
+	// +optional
+	Overlay *OverlayTarget `json:"overlay,omitempty"`
 }
 
 // Protocol is a transport protocol.

@@ -35,6 +35,8 @@ func (j *judge) name(t *tally, c *claim, p *pair) (b bad) {
 		return b
 	case p.target == nil && p.node != "":
 		b.target = p.meshTarget(t.protocol)
+	case p.node != "" && (c.group.Kind == v1alpha1.ProbeTunnel || c.group.Kind == v1alpha1.ProbeMTU):
+		b.target = p.tunnelTarget(c.group.Kind)
 	default:
 		b.target = j.targetName(c, p)
 	}
@@ -56,6 +58,22 @@ func (p *pair) meshTarget(protocol string) string {
 		return p.node + " (" + protocol + family + ")"
 	}
 	return p.node
+}
+
+// tunnelTarget names the end of a tunnel by its node, with the IP family inside
+// where that is IPv6, and what is tested where that is not the tunnel as such.
+func (p *pair) tunnelTarget(k v1alpha1.ProbeKind) string {
+	var more []string
+	if k == v1alpha1.ProbeMTU {
+		more = append(more, "MTU")
+	}
+	if p.addr.Addr().Is6() {
+		more = append(more, "IPv6")
+	}
+	if len(more) == 0 {
+		return p.node
+	}
+	return p.node + " (" + strings.Join(more, ", ") + ")"
 }
 
 // targetName names a pod by its name and port, with the IP family where it is

@@ -231,3 +231,50 @@ func TestFailingPairsComeFirst(t *testing.T) {
 		t.Errorf("%d Degraded pairs of the first path, %d Failing pairs of the last", first, failing)
 	}
 }
+
+// The ends of tunnels go by their nodes, and a path without any is no trouble.
+func TestOverlayShown(t *testing.T) {
+	const key = "netladder-system/fleet/mesh/"
+	s := newSim("node1", "node2")
+	n := s.nodes["node1"]
+	st := v1alpha1.ProbeAssignmentStatus{PodUID: n.facts.Prober.UID}
+	n.report.Assignment.Spec = v1alpha1.ProbeAssignmentSpec{Targets: []v1alpha1.AssignedTarget{{IP: "10.244.2.0", Node: "node2"}, {IP: "fd00:2::", Node: "node2"}}}
+	in := s.input()
+	in.Resolved.Paths[0].Groups = nil
+	for _, kind := range []v1alpha1.ProbeKind{v1alpha1.ProbeMTU, v1alpha1.ProbeTunnel} {
+		g := group(key+string(kind), kind)
+		g.Hash, g.From, g.Members = "tunnel-1", v1alpha1.SourceHost, []int32{0, 1}
+		st.Groups = append(st.Groups, v1alpha1.GroupStatus{Key: g.Key, Hash: g.Hash, Pairs: counts(0, 0, 0, 2, 0)})
+		for _, target := range []string{"10.244.2.0", "fd00:2::"} {
+			st.NotPassing = append(st.NotPassing, v1alpha1.PairStatus{
+				Group: g.Key, Target: target, State: v1alpha1.StateFailing, Verdict: v1alpha1.VerdictDropped, Since: ptr(metav1.NewTime(t0)),
+				Reason: v1alpha1.CauseTunnelForwardMissing, Evidence: "no forwarding entry for node2",
+			})
+		}
+		n.report.Assignment.Spec.Groups = append(n.report.Assignment.Spec.Groups, g)
+		in.Resolved.Paths[0].Groups = append(in.Resolved.Paths[0].Groups, &plan.Group{Key: g.Key, Kind: kind, Content: "tunnel", Sources: []string{"node1"}})
+	}
+	n.report.Assignment.Status = st
+	p := diagnosis.Summarize(in).Paths[0]
+	var got []string
+	for _, w := range p.WorstPairs {
+		got = append(got, w.Target+" on "+w.TargetNode)
+	}
+	want := []string{"node2 on node2", "node2 (IPv6) on node2", "node2 (MTU) on node2", "node2 (MTU, IPv6) on node2"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s\n%+v", diff, p)
+	}
+
+	s = newSim("node1", "node2")
+	in = s.input()
+	in.Resolved.Paths[0] = plan.ResolvedPath{Name: in.Resolved.Paths[0].Name, Accepted: true, Reason: v1alpha1.ReasonNoOverlay, Message: "none is announced"}
+	sum := diagnosis.Summarize(in)
+	if p := sum.Paths[0]; p.State != v1alpha1.StateUnknown || p.Reason != v1alpha1.ReasonNoOverlay {
+		t.Errorf("%+v", p)
+	}
+	for _, c := range sum.Conditions {
+		if c.Type == v1alpha1.ConditionReady && c.Status != metav1.ConditionTrue {
+			t.Errorf("%+v", c)
+		}
+	}
+}

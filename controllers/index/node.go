@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/netladder/netladder/controllers/overlay"
 	"github.com/netladder/netladder/controllers/plan"
 )
 
@@ -56,4 +57,13 @@ func NodeIPs(n *corev1.Node) []netip.Addr {
 		}
 	}
 	return addresses(texts)
+}
+
+// Tunnels are a node's ends of the overlay.
+func Tunnels(n *corev1.Node) []plan.Tunnel {
+	cidrs := n.Spec.PodCIDRs
+	if len(cidrs) == 0 && n.Spec.PodCIDR != "" {
+		cidrs = []string{n.Spec.PodCIDR}
+	}
+	return overlay.Detect(overlay.Node{Annotations: n.Annotations, PodCIDRs: cidrs})
 }

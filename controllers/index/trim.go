@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/overlay"
 	"github.com/netladder/netladder/controllers/policy"
 )
 
@@ -60,6 +61,8 @@ func keptAnnotations(in any) []string {
 		return append(policy.ManagedAnnotations(), v1alpha1.AnnotationSilence)
 	case *corev1.Namespace:
 		return []string{v1alpha1.AnnotationSilence}
+	case *corev1.Node:
+		return overlay.Annotations()
 	}
 	return nil
 }
@@ -79,7 +82,7 @@ func keepKeys(in map[string]string, keys []string) map[string]string {
 }
 
 func trimNode(n *corev1.Node) {
-	n.Spec = corev1.NodeSpec{}
+	n.Spec = corev1.NodeSpec{PodCIDR: n.Spec.PodCIDR, PodCIDRs: n.Spec.PodCIDRs}
 	n.OwnerReferences, n.Finalizers = nil, nil
 	var ready []corev1.NodeCondition
 	for i := range n.Status.Conditions {

@@ -27,7 +27,7 @@ type compiledCheck struct {
 }
 
 // compiledPath is one path; either idle or one of mesh, service, pods, nodes,
-// host, canary and DNS, which needs nothing.
+// host, canary, overlay and DNS, which needs nothing.
 type compiledPath struct {
 	name string
 	// namespace of the check, and whether that is not Netladder's own.
@@ -52,6 +52,8 @@ type compiledPath struct {
 	host     *compiledHost
 	// canary is the direction of a path to the canary pods; empty for others.
 	canary v1alpha1.PolicyDirection
+	// overlay is the encapsulation of the tunnels; empty for other targets.
+	overlay v1alpha1.Encapsulation
 	// protocol of targets; empty for TCP.
 	protocol v1alpha1.Protocol
 }
@@ -240,6 +242,8 @@ func (c *compiledPath) compileTarget(to *v1alpha1.Target, s Settings) (why *idle
 		if c.nodes.sel, err = parseSelector(to.Nodes.NodeSelector); err != nil {
 			return invalidSelector("to.nodes.nodeSelector", err)
 		}
+	case to.Overlay != nil:
+		c.overlay = to.Overlay.Encapsulation
 	case to.Canary != nil:
 		c.canary = to.Canary.Direction
 	case to.Host != nil:
@@ -282,6 +286,8 @@ func kindsOf(p *v1alpha1.Path, s Settings) []v1alpha1.ProbeKind {
 		return meshKinds(p.To.Mesh)
 	case p.To.DNS != nil:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeDNS}
+	case p.To.Overlay != nil:
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeMTU, v1alpha1.ProbeTunnel}
 	case p.HTTP != nil:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeHTTP}
 	case p.TLS != nil:

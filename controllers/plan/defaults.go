@@ -108,6 +108,9 @@ func defaultTarget(to *v1alpha1.Target, namespace string) {
 			s.Protocol = ""
 		}
 	}
+	if o := to.Overlay; o != nil {
+		o.Encapsulation = orText(o.Encapsulation, v1alpha1.EncapsulationAuto)
+	}
 	if d := to.DNS; d != nil {
 		d.Type = orText(d.Type, v1alpha1.DNSTypeA)
 		d.Transport = orText(d.Transport, v1alpha1.DNSOverUDP)

@@ -97,7 +97,7 @@ func (t *spread) sameAddrs(b *spread) bool {
 // demandOf a path; nil where its targets have no budget: a mesh's echo pods
 // and what else is Netladder's own.
 func (v *view) demandOf(c *compiledPath, p *pairing, out *ResolvedPath) *demand {
-	if len(out.Groups) == 0 || c.mesh != nil || c.canary != "" {
+	if len(out.Groups) == 0 || c.mesh != nil || c.canary != "" || c.overlay != "" {
 		return nil
 	}
 	interval := c.probes[0].group.Interval.Duration

@@ -151,7 +151,7 @@ func (e *Engine) noteNode(name string, old *Node) {
 // sameNode says whether the plan reads the same from both.
 func sameNode(a, b *Node) bool {
 	return a != nil && b != nil && a.UID == b.UID && a.Prober == b.Prober &&
-		maps.Equal(a.Labels, b.Labels) && slices.Equal(a.IPs, b.IPs) && sameEcho(a, b) && a.Canary.Equal(b.Canary)
+		maps.Equal(a.Labels, b.Labels) && slices.Equal(a.IPs, b.IPs) && sameEcho(a, b) && a.Canary.Equal(b.Canary) && sameTunnels(a, b)
 }
 
 func sameEcho(a, b *Node) bool {

@@ -140,6 +140,9 @@ func (w *world) setNode(i int) {
 	if rapid.IntRange(0, 9).Draw(w.t, "address") > 0 {
 		n.IPs = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, byte(rapid.IntRange(2, 3).Draw(w.t, "net")), byte(i)})}
 	}
+	if rapid.IntRange(0, 9).Draw(w.t, "tunnels") > 0 {
+		n.Tunnels = tunnelsOf(i, rapid.SampledFrom([]string{"a", "a", "b"}).Draw(w.t, "end"), rapid.Bool().Draw(w.t, "dual tunnels"))
+	}
 	w.in.Cluster.Nodes[n.Name] = n
 	w.engine.SetNode(n)
 }
@@ -214,11 +217,14 @@ func (w *world) path(i int) v1alpha1.Path {
 	if p.To = w.target(); p.To.Canary != nil && rapid.IntRange(0, 9).Draw(w.t, "well-formed") > 0 {
 		p.From, p.Expect = v1alpha1.Source{Probers: &v1alpha1.ProbersSource{NodeSelector: w.selector("of")}}, v1alpha1.ExpectDeny
 	}
+	if p.To.Overlay != nil && rapid.IntRange(0, 9).Draw(w.t, "well-formed") > 0 {
+		p.From, p.Expect = v1alpha1.Source{Nodes: &v1alpha1.NodesSource{NodeSelector: w.selector("of")}}, ""
+	}
 	return p
 }
 
 func (w *world) target() (to v1alpha1.Target) {
-	switch rapid.IntRange(0, 12).Draw(w.t, "to") {
+	switch rapid.IntRange(0, 14).Draw(w.t, "to") {
 	case 0, 1, 2:
 		to.Mesh = &v1alpha1.MeshTarget{
 			NodeSelector: w.selector("to"),
@@ -242,6 +248,8 @@ func (w *world) target() (to v1alpha1.Target) {
 		}).Draw(w.t, "host")
 	case 8, 9:
 		to.Canary = &v1alpha1.CanaryTarget{Direction: rapid.SampledFrom([]v1alpha1.PolicyDirection{"Ingress", "Egress", "Egress"}).Draw(w.t, "direction")}
+	case 10, 11:
+		to.Overlay = &v1alpha1.OverlayTarget{Encapsulation: rapid.SampledFrom([]v1alpha1.Encapsulation{"", "Auto", "VXLAN", "IPIP"}).Draw(w.t, "encapsulation")}
 	default:
 		to.Pods = &v1alpha1.PodsTarget{
 			NamespaceSelector: w.namespaceSelector("to"), PodSelector: metav1.LabelSelector{}, Port: intstr.FromInt32(8080),

@@ -74,7 +74,7 @@ func (e *Engine) noteNodeChange(name string, old *Node) {
 	case was && !is:
 		e.probers--
 	}
-	if was != is || is && old.UID != now.UID {
+	if was != is || is && (old.UID != now.UID || !sameTunnels(old, now)) {
 		e.mark(name)
 	}
 }
@@ -103,6 +103,8 @@ func (v *view) updateSets(changed map[string]*Node) map[setKey]bool {
 				recount = recount || len(old.Echo.IPs) != len(now.Echo.IPs)
 			case is && key.role == asHost:
 				recount = recount || !slices.Equal(old.IPs, now.IPs)
+			case is && key.role.tunnels(now) != nil:
+				recount = recount || !sameTunnels(old, now)
 			case is && key.role == asCanary:
 				recount = recount || !old.Canary.Equal(now.Canary) || !sameEcho(old, now)
 			}
@@ -197,6 +199,9 @@ func (c *compiledPath) setKeys() []setKey {
 	}
 	if c.nodes != nil {
 		out = append(out, setKey{c.nodes.sel.key, asHost})
+	}
+	if c.overlay != "" {
+		out = append(out, setKey{c.from.key, roleOf(c.overlay)})
 	}
 	if c.canary != "" {
 		out = append(out, setKey{everyNode().key, asCanary})

@@ -57,6 +57,11 @@ const (
 	asHost
 	// asCanary: by its canary pod.
 	asCanary
+	// asTunnel: by its ends of the overlay; asVXLAN and asIPIP by those of an
+	// encapsulation.
+	asTunnel
+	asVXLAN
+	asIPIP
 )
 
 // plays says whether a node, which may be nil, can play a role.
@@ -68,6 +73,8 @@ func (r role) plays(n *Node) bool {
 		return n.Prober
 	case r == asHost:
 		return len(n.IPs) > 0
+	case r == asTunnel, r == asVXLAN, r == asIPIP:
+		return len(r.tunnels(n)) > 0
 	case r == asCanary:
 		return n.Canary != nil && len(n.Canary.IPs) > 0
 	default:

@@ -104,13 +104,23 @@ func (t *tables) group(d *draft) v1alpha1.ProbeGroup {
 // tables writes the rows of all drafts.
 func (a *assigner) tables(out *rendered, drafts []draft) *tables {
 	names, targets, pods := rows(drafts)
+	tested, tunnels := names, rowsOfTunnels(drafts)
+	names = merge(names, tunnels)
 	t := &tables{
 		nodes: make(map[string]int32, len(names)), nodeHash: make([]uint64, len(names)),
 		targets: make(map[rowKey]int32, len(targets)), pods: make(map[types.UID]int32, len(pods)),
 		bundles: map[string]int32{},
 	}
 	for i, name := range names {
-		row, size := nodeRowOf(name, a.nodes[name])
+		row, size := v1alpha1.AssignedNode{Name: name}, nodeOverhead+len(name)
+		if _, ok := slices.BinarySearch(tested, name); ok {
+			row, size = nodeRowOf(name, a.nodes[name])
+		}
+		if _, ok := slices.BinarySearch(tunnels, name); ok {
+			var more int
+			row.Tunnels, more = tunnelRowsOf(a.nodes[name])
+			size += more
+		}
 		t.nodes[name] = int32(i)
 		t.nodeHash[i] = hashNode(row)
 		out.spec.Nodes = append(out.spec.Nodes, row)
@@ -174,7 +184,7 @@ func bundles(drafts []draft) []string {
 
 func compareRows(a, b rowKey) int {
 	return cmp.Or(a.addr.Compare(b.addr), strings.Compare(string(a.protocol), string(b.protocol)),
-		strings.Compare(string(a.uid), string(b.uid)), strings.Compare(a.node, b.node))
+		strings.Compare(string(a.uid), string(b.uid)), strings.Compare(a.node, b.node), cmp.Compare(a.tunnel, b.tunnel))
 }
 
 func targetRowOf(key rowKey) (v1alpha1.AssignedTarget, int) {

@@ -50,15 +50,19 @@ func malformed(p *v1alpha1.Path) *idle {
 	switch {
 	case count(from.Pods != nil, from.Probers != nil, from.Nodes != nil) != 1:
 		return unsupported("this version of Netladder knows only the sources from.pods, from.probers and from.nodes; set exactly one of them, or upgrade")
-	case count(to.Pods != nil, to.Nodes != nil, to.Host != nil, to.Mesh != nil, to.Service != nil, to.DNS != nil, to.APIServer != nil, to.Canary != nil) != 1:
-		return unsupported("this version of Netladder knows only the targets to.pods, to.service, to.mesh, to.nodes, to.host, to.dns, to.apiServer and to.canary; set exactly one of them, or upgrade")
+	case count(to.Pods != nil, to.Nodes != nil, to.Host != nil, to.Mesh != nil, to.Service != nil, to.DNS != nil, to.APIServer != nil, to.Canary != nil, to.Overlay != nil) != 1:
+		return unsupported("this version of Netladder knows only the targets to.pods, to.service, to.mesh, to.nodes, to.host, to.dns, to.apiServer, to.canary and to.overlay; set exactly one of them, or upgrade")
 	case p.Expect != v1alpha1.ExpectAllow && !deny:
 		return unsupported("this version of Netladder knows only expect Allow and Deny; set one of them, or upgrade")
 	case to.Mesh != nil && from.Probers == nil:
 		return unsupported("to.mesh needs from.probers; set from.probers, or aim at to.pods")
 	case to.DNS != nil && from.Nodes != nil:
 		return unsupported("to.dns needs from.probers or from.pods; set one of them")
-	case deny && (to.Mesh != nil || to.DNS != nil || hasLayer(p)):
+	case to.Overlay != nil && from.Nodes == nil:
+		return unsupported("to.overlay needs from.nodes; set from.nodes")
+	case to.Overlay != nil && !knownEncapsulation(to.Overlay.Encapsulation):
+		return unsupported("this version of Netladder knows only to.overlay.encapsulation Auto, VXLAN and IPIP; set one of them, or upgrade")
+	case deny && (to.Mesh != nil || to.DNS != nil || to.Overlay != nil || hasLayer(p)):
 		return unsupported("expect Deny goes with to.pods, to.service, to.host, to.nodes and to.apiServer, without http, tls and grpc; change to or remove the layer, or set expect to Allow")
 	case deny && from.Nodes != nil && to.Pods == nil && to.Canary == nil:
 		return unsupported("expect Deny from.nodes needs to.pods, because for any other target the control would start where the probe does; use from.pods or from.probers")
@@ -134,7 +138,7 @@ func aimsAtOwnPods(check *v1alpha1.ConnectivityCheck) bool {
 		if to.Pods == nil || to.Pods.NamespaceSelector != nil {
 			return false
 		}
-		if count(to.Nodes != nil, to.Host != nil, to.Mesh != nil, to.Service != nil, to.DNS != nil, to.APIServer != nil, to.Canary != nil) > 0 {
+		if count(to.Nodes != nil, to.Host != nil, to.Mesh != nil, to.Service != nil, to.DNS != nil, to.APIServer != nil, to.Canary != nil, to.Overlay != nil) > 0 {
 			return false
 		}
 	}

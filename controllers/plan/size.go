@@ -13,22 +13,23 @@ import (
 
 // What JSON adds to the values, in bytes; a little more than the truth.
 const (
-	nodeOverhead   = len(`{"name":"","echoIPs":[],"echoUID":""},`)
-	targetOverhead = len(`{"ip":"","port":65535},`)
-	targetNode     = len(`,"node":""`)
-	targetUID      = len(`,"uid":""`)
-	targetProtocol = len(`,"protocol":"UDP"`)
-	podOverhead    = len(`{"uid":"","namespace":"","name":"","ips":[]},`)
-	podSandboxed   = len(`,"sandboxed":true`)
-	sourceOverhead = len(`,"sources":[]`)
-	sourceSize     = len("511,")
-	groupOverhead  = len(`,"members":[],"window":999,"perRound":99`) + len("01234567-01234567") + stretchText
-	bundleRow      = len(`,"caBundle":255`)
-	bundlesRow     = len(`"caBundles":[],`)
-	memberSize     = len("2047,")
-	nodeIPs        = len(`"ips":[],`)
-	servicesRow    = len(`"services":[],`)
-	specOverhead   = len(`{"nodes":[],"targets":[],"pods":[],"groups":[],"heartbeat":"999h59m59s"}`)
+	nodeOverhead    = len(`{"name":"","echoIPs":[],"echoUID":""},`)
+	targetOverhead  = len(`{"ip":"","port":65535},`)
+	targetNode      = len(`,"node":""`)
+	targetUID       = len(`,"uid":""`)
+	targetProtocol  = len(`,"protocol":"UDP"`)
+	podOverhead     = len(`{"uid":"","namespace":"","name":"","ips":[]},`)
+	podSandboxed    = len(`,"sandboxed":true`)
+	sourceOverhead  = len(`,"sources":[]`)
+	sourceSize      = len("511,")
+	groupOverhead   = len(`,"members":[],"window":999,"perRound":99`) + len("01234567-01234567") + stretchText
+	tunnelsOverhead = len(`,"tunnels":[]`)
+	bundleRow       = len(`,"caBundle":255`)
+	bundlesRow      = len(`"caBundles":[],`)
+	memberSize      = len("2047,")
+	nodeIPs         = len(`"ips":[],`)
+	servicesRow     = len(`"services":[],`)
+	specOverhead    = len(`{"nodes":[],"targets":[],"pods":[],"groups":[],"heartbeat":"999h59m59s"}`)
 )
 
 // The schema's limits on tables.

@@ -22,6 +22,8 @@ type target struct {
 	node string
 	// uid of the pod, where it is one.
 	uid types.UID
+	// tunnel is the hash of the end of an overlay that it is; zero for others.
+	tunnel uint64
 }
 
 // hash covers what a prober reads of a target.
@@ -32,6 +34,9 @@ func (t target) hash() uint64 {
 	}
 	if t.uid != "" {
 		h = combine(h, hash64(string(t.uid)))
+	}
+	if t.tunnel != 0 {
+		h = combine(h, t.tunnel)
 	}
 	return h
 }
@@ -61,6 +66,10 @@ type spread struct {
 	// turned is true if each source begins elsewhere in its bin, so that not
 	// all of them dial the same target in the same round.
 	turned bool
+	// mirrored is true where a node holds the bin of those that hold its own;
+	// its bins are 1<<bits, and some may be empty.
+	mirrored bool
+	bits     int
 }
 
 // fixed holds few targets, all of which each source holds.
@@ -92,13 +101,16 @@ func newSpread(targets []target, length time.Duration, now time.Time) *spread {
 
 // held is the index of the bin that a source holds.
 func (t *spread) held(source uint64) int {
+	if t.mirrored {
+		return int(bin(source, t.bits) ^ t.epoch())
+	}
 	return int((t.epoch() + source%uint64(len(t.bins))) % uint64(len(t.bins)))
 }
 
 // window appends the targets that a source holds, in the order of turns.
 func (t *spread) window(source uint64, dst []target) []target {
 	b := t.bins[t.held(source)]
-	if !t.turned {
+	if !t.turned || len(b) == 0 {
 		return append(dst, b...)
 	}
 	start := int((source >> 32) % uint64(len(b)))

@@ -42,6 +42,8 @@ type Node struct {
 	Canary *Canary
 	// IPs of the node's own: its InternalIP addresses, one of each family.
 	IPs []netip.Addr
+	// Tunnels are the node's ends of the overlay, one of each family inside.
+	Tunnels []Tunnel
 }
 
 // Pod is what the plan needs to know of a workload pod: one that has an IP,

@@ -74,6 +74,15 @@ func (s *Snapshot) device(self, peer Tunnel) (*Device, []Finding) {
 	return d, d.differs(self, peer)
 }
 
+// Own is the device of the tunnel between self and peer; false without one.
+func (s *Snapshot) Own(self, peer Tunnel) (Device, bool) {
+	d, _ := s.device(self, peer)
+	if d == nil {
+		return Device{}, false
+	}
+	return *d, true
+}
+
 // choose the device that is most like what its node announces.
 func choose(candidates []*Device, self Tunnel) *Device {
 	var best *Device

@@ -53,7 +53,7 @@ type Observation struct {
 	// Timed is false where the latency says nothing about the path.
 	Timed bool
 	// Reason why the verdict says nothing, where the verdict alone does not
-	// tell it; empty otherwise.
+	// tell it; of a bad one, what was found to be its cause. Empty otherwise.
 	Reason string
 	// Evidence in one line.
 	Evidence string
@@ -113,6 +113,8 @@ type pairState struct {
 type telling struct {
 	verdict  v1alpha1.Verdict
 	evidence string
+	// cause that was found; empty for none.
+	cause string
 	// unseen is for how many rounds the verdict was not seen.
 	unseen int
 }
@@ -121,7 +123,7 @@ type telling struct {
 func (t *telling) see(o Observation, afresh bool) {
 	switch {
 	case afresh, o.Verdict == t.verdict, strength(o.Verdict) > strength(t.verdict), t.unseen+1 >= memoryOf(t.verdict, o.Verdict):
-		*t = telling{verdict: o.Verdict, evidence: o.Evidence}
+		*t = telling{verdict: o.Verdict, evidence: o.Evidence, cause: o.Reason}
 	default:
 		t.unseen++
 	}
@@ -163,7 +165,7 @@ func (p *pairState) observeBad(r Rules, o Observation) {
 	p.remember(true)
 	switch {
 	case p.bad >= r.FailureThreshold:
-		p.state, p.reason = v1alpha1.StateFailing, ""
+		p.state, p.reason = v1alpha1.StateFailing, p.fault.cause
 	case p.state == v1alpha1.StatePassing || p.state == v1alpha1.StateDegraded:
 		p.state = p.working()
 	}
@@ -223,7 +225,7 @@ func (p *pairState) everyRound() bool {
 func (p *pairState) seed(r Rules, s *v1alpha1.PairStatus, now time.Time) {
 	p.state = v1alpha1.StateFailing
 	p.bad = min(max(s.Streak, r.FailureThreshold), maxStreak)
-	p.fault = telling{verdict: s.Verdict, evidence: s.Evidence}
+	p.fault = telling{verdict: s.Verdict, evidence: s.Evidence, cause: s.Reason}
 	p.since = now
 	if s.Since != nil && s.Since.Time.Before(now) {
 		p.since = s.Since.Time

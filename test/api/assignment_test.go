@@ -35,13 +35,16 @@ func TestProbeAssignment(t *testing.T) {
 }
 
 func tableCases() []testCase {
-	const node, pod, service = "spec.nodes[0]", "spec.pods[0]", "spec.services[0]"
+	const node, pod, service, tunnel = "spec.nodes[0]", "spec.pods[0]", "spec.services[0]", "spec.nodes[0].tunnels[0]"
 	return concat(
 		storedDurationCases("spec.heartbeat"),
 		atMost(node+".name", 253), atMost(node+".echoUID", 64), atMost(node+".echoIPs[0]", 45), targetCases("spec.targets"),
 		atMost(pod+".uid", 64), atMost(pod+".namespace", 63), atMost(pod+".name", 253), atMost(pod+".ips[0]", 45),
 		itemsAtMost(node+".echoIPs", 2, func(int) any { return "10.0.0.1" }),
 		atMost(node+".ips[0]", 45), itemsAtMost(node+".ips", 2, func(int) any { return "10.0.0.1" }),
+		atMost(tunnel+".ip", 45), atMost(tunnel+".endpoint", 45), atMost(tunnel+".mac", 17),
+		between(tunnel+".vni", 0, 1<<24-1), oneOf(tunnel+".encapsulation", "Auto", "VXLAN", "IPIP"), atMost(tunnel+".podCIDR", 49),
+		itemsAtMost(node+".tunnels", 2, func(int) any { return map[string]any{"encapsulation": "VXLAN", "ip": "10.0.0.1"} }),
 		between(service+".targets[0]", 0, 2047), itemsAtMost(service+".targets", 64, func(i int) any { return i }),
 		targetCases(service+".addresses"), itemsAtMost(service+".addresses", 4, someTarget),
 		targetCases(service+".endpoints"), itemsAtMost(service+".endpoints", 8, someTarget),
@@ -56,7 +59,7 @@ func tableCases() []testCase {
 		itemsAtMost("spec.caBundles", 256, func(int) any { return "a" }), atMost("spec.caBundles[0]", 8192),
 		[]testCase{
 			accept("spec empty", "spec", map[string]any{}), accept("spec absent", "spec", nil),
-			required(node + ".name"),
+			required(node + ".name"), required(tunnel + ".encapsulation"), required(tunnel + ".ip"),
 			required(pod + ".uid"), required(pod + ".namespace"), required(pod + ".name"), required(pod + ".ips"),
 			accept("a node without an echo pod", node, map[string]any{"name": "a", "ips": []any{"10.0.0.1"}}),
 		},

@@ -26,13 +26,14 @@ const (
 	checkNameMessage        = "the name of a ConnectivityCheck must be a DNS label of at most 63 characters, for example order-validator: it becomes a metric label"
 	pathNameMessage         = "name must consist of lower case letters, digits and '-', and begin and end with a letter or digit, for example frontend-to-api"
 	sourceMessage           = "set exactly one of from.pods, from.probers and from.nodes ({} means all of them); a second source is a second path"
-	targetMessage           = "set exactly one of to.pods, to.service, to.mesh, to.nodes, to.host, to.dns, to.apiServer and to.canary; a second target is a second path"
+	targetMessage           = "set exactly one of to.pods, to.service, to.mesh, to.nodes, to.host, to.dns, to.apiServer, to.canary and to.overlay; a second target is a second path"
 	httpTargetMessage       = "http needs to.service, to.pods or to.host: remove http, or aim this path at one of them"
 	httpDenyMessage         = "http cannot be combined with expect Deny, which is about the connection itself: remove http"
 	httpProtocolMessage     = "http needs protocol TCP: remove http, or set protocol to TCP"
 	denyTargetMessage       = "expect Deny needs to.pods, to.service, to.host, to.nodes or to.apiServer: aim this path at one of them, or set expect to Allow"
 	denySourceMessage       = "expect Deny from.nodes needs to.pods, because for any other target the control would start where the probe does: use from.pods or from.probers"
 	meshSourceMessage       = "to.mesh needs from.probers, because it is about the pod network of the nodes: set from.probers, or aim at to.pods"
+	overlaySourceMessage    = "to.overlay needs from.nodes, because tunnels begin in the nodes' host network: set from.nodes"
 	canarySourceMessage     = "to.canary needs from.probers, because each node tests its own canary pod: set from.probers"
 	canaryExpectMessage     = "to.canary needs expect Deny, because a policy isolates the canary pods: set expect to Deny"
 	dnsSourceMessage        = "to.dns needs from.probers or from.pods, which have the resolv.conf of a pod: set one of them"
@@ -79,7 +80,7 @@ func TestConnectivityCheck(t *testing.T) {
 	}
 	s.run(t, concat(
 		durationCases(), specCases(), nameCases(), unionCases(), httpCases(), serviceCases(), dnsCases(), meshCases(),
-		podsCases(), nodesCases(), hostCases(hostField), layerCases(), canaryCases(), tlsCases(), grpcCases(),
+		podsCases(), nodesCases(), hostCases(hostField), layerCases(), canaryCases(), overlayCases(), tlsCases(), grpcCases(),
 	))
 	t.Run("coverage", func(t *testing.T) {
 		s.seen.complete(t, crd(t, "connectivitychecks").Spec.Versions[0].Schema.OpenAPIV3Schema, "spec")

@@ -161,3 +161,19 @@ func canaryCases() []testCase {
 		{name: "canary by default", mutate: both(to("Ingress"), set(path+".expect", nil)), wantField: path + ".expect", wantError: canaryExpectMessage},
 	}
 }
+
+func overlayCases() []testCase {
+	const path, encapsulation = "spec.paths[0]", "spec.paths[0].to.overlay.encapsulation"
+	to := func(value any) func(map[string]any) {
+		return both(set(path+".to", map[string]any{"overlay": map[string]any{"encapsulation": value}}), set(path+".from", map[string]any{"nodes": empty()}))
+	}
+	return []testCase{
+		{name: "overlay as announced", mutate: to("Auto")},
+		{name: "overlay by VXLAN", mutate: to("VXLAN")},
+		{name: "overlay by IPIP", mutate: to("IPIP")},
+		{name: "overlay by default", mutate: both(to("x"), set(encapsulation, nil))},
+		{name: "overlay by Geneve", mutate: to("Geneve"), wantField: encapsulation, wantError: `supported values: "Auto", "VXLAN", "IPIP"`},
+		{name: "overlay from probers", mutate: both(to("Auto"), set(path+".from", map[string]any{"probers": empty()})), wantField: path + ".from", wantError: overlaySourceMessage},
+		{name: "overlay to be blocked", mutate: both(to("Auto"), set(path+".expect", "Deny")), wantField: path + ".expect", wantError: denyTargetMessage},
+	}
+}

@@ -59,6 +59,7 @@ func kindsOfTargets() []kindOfTarget {
 		{name: "apiServer", to: one("apiServer"), from: everybody, deny: true},
 		{name: "mesh", to: one("mesh"), from: []string{"probers"}},
 		{name: "dns", to: one("dns"), from: []string{"pods", "probers"}},
+		{name: "overlay", to: one("overlay"), from: []string{"nodes"}},
 		{name: "canary", to: one("canary"), from: []string{"probers"}, deny: true, onlyDeny: true},
 	}
 }
@@ -77,13 +78,15 @@ func (k kindOfTarget) refusals(from, expect, layer string) []string {
 	_, mesh := k.to["mesh"]
 	_, pods := k.to["pods"]
 	_, canary := k.to["canary"]
+	_, overlay := k.to["overlay"]
 	allowed := slices.Contains(k.from, from)
 	say(expect == "Deny" && !k.deny, "expect", denyTargetMessage)
 	say(expect == "Deny" && k.deny && from == "nodes" && !pods && !canary, "from", denySourceMessage)
 	say(expect != "Deny" && k.onlyDeny, "expect", canaryExpectMessage)
 	say(!allowed && mesh, "from", meshSourceMessage)
 	say(!allowed && canary, "from", canarySourceMessage)
-	say(!allowed && !mesh && !canary, "from", dnsSourceMessage)
+	say(!allowed && overlay, "from", overlaySourceMessage)
+	say(!allowed && !mesh && !canary && !overlay, "from", dnsSourceMessage)
 	for name, messages := range map[string][3]string{
 		"http": {httpDenyMessage, httpProtocolMessage, httpTargetMessage},
 		"tls":  {tlsDenyMessage, tlsProtocolMessage, tlsTargetMessage},

@@ -14,7 +14,7 @@ func targets() map[string]any {
 		"service": map[string]any{"name": "a", "port": 80},
 		"mesh":    empty(), "nodes": empty(), "apiServer": empty(),
 		"host": map[string]any{"ip": "192.0.2.1", "port": 80},
-		"dns":  map[string]any{"name": "a"}, "canary": map[string]any{"direction": "Ingress"},
+		"dns":  map[string]any{"name": "a"}, "canary": map[string]any{"direction": "Ingress"}, "overlay": empty(),
 	}
 }
 
@@ -35,11 +35,14 @@ func unionCases() []testCase {
 		}
 	}
 	for a, av := range targets() {
-		expect := "Allow"
+		expect, source := "Allow", "probers"
 		if a == "canary" {
 			expect = "Deny"
 		}
-		out = append(out, testCase{name: "only to." + a, mutate: both(set(to, map[string]any{a: av}), set("spec.paths[0].expect", expect))})
+		if a == "overlay" {
+			source = "nodes"
+		}
+		out = append(out, testCase{name: "only to." + a, mutate: both(set(to, map[string]any{a: av}), set(from, map[string]any{source: empty()}), set("spec.paths[0].expect", expect))})
 		for b, bv := range targets() {
 			if a < b {
 				out = append(out, refuse("to."+a+" and to."+b, to, map[string]any{a: av, b: bv}, targetMessage))

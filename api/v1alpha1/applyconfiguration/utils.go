@@ -27,6 +27,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AssignedServiceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AssignedTarget"):
 		return &apiv1alpha1.AssignedTargetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AssignedTunnel"):
+		return &apiv1alpha1.AssignedTunnelApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AuditSummary"):
 		return &apiv1alpha1.AuditSummaryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CanaryTarget"):
@@ -63,6 +65,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.NodesSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NodesTarget"):
 		return &apiv1alpha1.NodesTargetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OverlayTarget"):
+		return &apiv1alpha1.OverlayTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PairCounts"):
 		return &apiv1alpha1.PairCountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PairStatus"):

@@ -59,6 +59,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+    - name: tunnels
+      type:
+        list:
+          elementType:
+            namedType: com.github.netladder.netladder.api.v1alpha1.AssignedTunnel
+          elementRelationship: atomic
 - name: com.github.netladder.netladder.api.v1alpha1.AssignedPod
   map:
     fields:
@@ -122,6 +128,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: uid
       type:
         scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.AssignedTunnel
+  map:
+    fields:
+    - name: encapsulation
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Encapsulation
+    - name: endpoint
+      type:
+        scalar: string
+    - name: ip
+      type:
+        scalar: string
+    - name: mac
+      type:
+        scalar: string
+    - name: podCIDR
+      type:
+        scalar: string
+    - name: vni
+      type:
+        scalar: numeric
 - name: com.github.netladder.netladder.api.v1alpha1.AuditSummary
   map:
     fields:
@@ -264,6 +291,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.Encapsulation
+  scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.Expectation
   scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.FindingCode
@@ -434,6 +463,13 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: protocol
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.Protocol
+- name: com.github.netladder.netladder.api.v1alpha1.OverlayTarget
+  map:
+    fields:
+    - name: encapsulation
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.Encapsulation
+      default: Auto
 - name: com.github.netladder.netladder.api.v1alpha1.PairCounts
   map:
     fields:
@@ -918,6 +954,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: nodes
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.NodesTarget
+    - name: overlay
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.OverlayTarget
     - name: pods
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.PodsTarget

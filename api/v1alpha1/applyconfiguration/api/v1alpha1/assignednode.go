@@ -20,6 +20,9 @@ type AssignedNodeApplyConfiguration struct {
 	EchoIPs []string `json:"echoIPs,omitempty"`
 	// echoUID: the echo pod's UID; an answer from another pod is no answer.
 	EchoUID *string `json:"echoUID,omitempty"`
+	// tunnels: the node's ends of the overlay, one of each IP family inside;
+	// absent where no group tests them.
+	Tunnels []AssignedTunnelApplyConfiguration `json:"tunnels,omitempty"`
 }
 
 // AssignedNodeApplyConfiguration constructs a declarative configuration of the AssignedNode type for use with
@@ -61,5 +64,18 @@ func (b *AssignedNodeApplyConfiguration) WithEchoIPs(values ...string) *Assigned
 // If called multiple times, the EchoUID field is set to the value of the last call.
 func (b *AssignedNodeApplyConfiguration) WithEchoUID(value string) *AssignedNodeApplyConfiguration {
 	b.EchoUID = &value
+	return b
+}
+
+// WithTunnels adds the given value to the Tunnels field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Tunnels field.
+func (b *AssignedNodeApplyConfiguration) WithTunnels(values ...*AssignedTunnelApplyConfiguration) *AssignedNodeApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithTunnels")
+		}
+		b.Tunnels = append(b.Tunnels, *values[i])
+	}
 	return b
 }

@@ -29,7 +29,8 @@ type PairStatusApplyConfiguration struct {
 	Streak *int32 `json:"streak,omitempty"`
 	// verdict: the most telling one of the recent bad probes.
 	Verdict *apiv1alpha1.Verdict `json:"verdict,omitempty"`
-	// reason why the state is Unknown.
+	// reason why the state is Unknown; of a Failing pair, the cause where the
+	// prober found one on its own node.
 	Reason *string `json:"reason,omitempty"`
 	// evidence: what was seen on the wire.
 	Evidence *string `json:"evidence,omitempty"`

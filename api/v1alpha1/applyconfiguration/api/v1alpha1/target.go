@@ -32,6 +32,9 @@ type TargetApplyConfiguration struct {
 	// NetworkPolicy isolates: whether the node enforces policies at all.
 	// Checks in Netladder's own namespace only.
 	Canary *CanaryTargetApplyConfiguration `json:"canary,omitempty"`
+	// overlay: the tunnels of the cluster's network between the nodes that are
+	// the sources. Checks in Netladder's own namespace only.
+	Overlay *OverlayTargetApplyConfiguration `json:"overlay,omitempty"`
 }
 
 // TargetApplyConfiguration constructs a declarative configuration of the Target type for use with
@@ -101,5 +104,13 @@ func (b *TargetApplyConfiguration) WithAPIServer(value apiv1alpha1.APIServerTarg
 // If called multiple times, the Canary field is set to the value of the last call.
 func (b *TargetApplyConfiguration) WithCanary(value *CanaryTargetApplyConfiguration) *TargetApplyConfiguration {
 	b.Canary = value
+	return b
+}
+
+// WithOverlay sets the Overlay field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Overlay field is set to the value of the last call.
+func (b *TargetApplyConfiguration) WithOverlay(value *OverlayTargetApplyConfiguration) *TargetApplyConfiguration {
+	b.Overlay = value
 	return b
 }
