@@ -64,7 +64,7 @@ func Deviations() []Deviation {
 		{
 			Name: "ItsOwnNode",
 			Sentence: "Network Policies: traffic to and from the node where a Pod is running is always allowed, regardless of the IP " +
-				"address of the Pod or the node. (What is on the host network of the node is taken for the node.)",
+				"address of the Pod or the node. And of pods on the host network: their connections will be treated as node connections.",
 			Answer: func(f Flow, d policy.Direction) (policy.Verdict, bool) {
 				selected, other := f.selected(d)
 				return policy.Allow, selected.Pod != nil && other.node() != "" && other.node() == selected.Pod.Spec.NodeName
@@ -76,8 +76,11 @@ func Deviations() []Deviation {
 				"be subject to ipBlock-based policies. (One block admits before, another after: ours names one rule, and does not " +
 				"say Allow because of two.)",
 			Accept: func(f Flow, ours, reference Answer) bool {
-				return f.Service.IsValid() && reference.Verdict == policy.Allow &&
-					ours == Answer{Verdict: policy.ImplementationDefined, Why: policy.WhyIPBlock}
+				why := policy.WhyIPBlock
+				if f.Source.onHost() {
+					why = policy.WhyHostNetwork // it may also be that no policy selects it
+				}
+				return f.Service.IsValid() && reference.Verdict == policy.Allow && ours == Answer{Verdict: policy.ImplementationDefined, Why: why}
 			},
 		},
 	}

@@ -25,13 +25,14 @@ import (
 const patches = "test/oracle/mutations"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	root := flag.String("root", "../..", "the repository")
 	seed := flag.Uint64("seed", 1, "of the differential test")
 	flows := flag.Int("flows", 10000, "that the differential test asks about at most")
 	flag.Parse()
-	if err := run(ctx, *root, *seed, *flows); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *root, *seed, *flows)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
