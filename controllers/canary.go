@@ -122,7 +122,15 @@ func (p *canaryPolicies) Reconcile(ctx context.Context, _ reconcile.Request) (re
 func (w *world) setCanary(known diagnosis.CanaryPolicies) (checks []types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if known.Since.Equal(w.canary.Since) && maps.Equal(known.Doubts, w.canary.Doubts) {
+	same := maps.Equal(known.Doubts, w.canary.Doubts)
+	switch {
+	case !same:
+		// What was seen under other policies is still reported for a while.
+		known.Since = w.clock.Now()
+	case w.canary.Since.After(known.Since):
+		known.Since = w.canary.Since
+	}
+	if same && known.Since.Equal(w.canary.Since) {
 		return nil
 	}
 	w.canary = known

@@ -19,9 +19,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis"
+	"github.com/netladder/netladder/controllers/plan"
 	"github.com/netladder/netladder/controllers/workload"
 	"github.com/netladder/netladder/test/builders"
 )
@@ -173,6 +176,25 @@ func TestCanaryStory(t *testing.T) {
 	}
 }
 
+// TestDoubtsEndSlowly: what a prober saw while a policy admitted it is not held
+// against the node a moment after that policy went.
+func TestDoubtsEndSlowly(t *testing.T) {
+	clock := testingclock.NewFakeClock(time.Unix(1_700_000_000, 0))
+	w := newWorld(clock, plan.Settings{})
+	created := clock.Now().Add(-time.Hour)
+	none, some := map[v1alpha1.PolicyDirection]string{}, map[v1alpha1.PolicyDirection]string{v1alpha1.PolicyIngress: "open"}
+	for i, step := range []struct {
+		doubts map[v1alpha1.PolicyDirection]string
+		since  time.Duration // before now
+	}{{none, time.Hour}, {none, time.Hour + time.Minute}, {some, 0}, {some, time.Minute}, {none, 0}, {none, time.Minute}} {
+		w.setCanary(diagnosis.CanaryPolicies{Since: created, Doubts: step.doubts})
+		if got := clock.Since(w.canary.Since); got != step.since || len(w.canary.Doubts) != len(step.doubts) {
+			t.Errorf("%d: since %s, want %s: %v", i, got, step.since, w.canary.Doubts)
+		}
+		clock.Step(time.Minute)
+	}
+}
+
 // TestCanaryRollout: what comes with a new version is tested as it comes, and a
 // rollout of the canary pods is no news.
 func TestCanaryRollout(t *testing.T) {
@@ -236,7 +258,7 @@ func TestCanaryOptOut(t *testing.T) {
 		_, pods := h.daemonSet(v1alpha1.CanaryName)
 		_, policy := h.isolation()
 		if !apierrors.IsNotFound(pods) || !apierrors.IsNotFound(policy) {
-			return fmt.Errorf("pods: %v, policy: %v", pods, policy)
+			return errors.Join(errors.New("pods or policy are there"), pods, policy)
 		}
 		return nil
 	})

@@ -15,8 +15,8 @@ import (
 
 // CanaryPolicies is what is known of the policies around the canary pods.
 type CanaryPolicies struct {
-	// Since is when the policy that isolates them was created; zero if that is
-	// not known.
+	// Since is when the policy that isolates them was created, or the Doubts last
+	// changed; zero if that is not known.
 	Since time.Time
 	// Doubts say, for each direction in which the canary pods say nothing about
 	// enforcement, which policy is why.

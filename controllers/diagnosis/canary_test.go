@@ -168,9 +168,13 @@ func TestEnforcement(t *testing.T) {
 		"open beside an unproven one": {func(s *canarySim) { s.open("node3"); notReady("node1", time.Hour)(s) }, failing, v1alpha1.ReasonPolicyNotEnforced, counted{1, 1, 1, 0}},
 
 		// Inconclusive: silence that may have another reason.
-		"no proof of life":       {notReady("node2", 30*time.Second), unknown, v1alpha1.ReasonCanaryNotReady, counted{2, 0, 1, 0}},
-		"the network is broken":  {func(s *canarySim) { s.wire("node2", failingAs(v1alpha1.VerdictDropped)) }, unknown, v1alpha1.ReasonPathNotProven, counted{2, 0, 1, 0}},
-		"no echo pod":            {func(s *canarySim) { s.keep().nodes["node2"].facts.Echo = nil; s.plan(); s.after(time.Minute).heartbeat() }, unknown, "", counted{2, 0, 1, 0}},
+		"no proof of life":      {notReady("node2", 30*time.Second), unknown, v1alpha1.ReasonCanaryNotReady, counted{2, 0, 1, 0}},
+		"the network is broken": {func(s *canarySim) { s.wire("node2", failingAs(v1alpha1.VerdictDropped)) }, unknown, v1alpha1.ReasonPathNotProven, counted{2, 0, 1, 0}},
+		"no echo pod": {func(s *canarySim) {
+			s.keep().nodes["node2"].facts.Echo = nil
+			s.plan()
+			s.after(time.Minute).heartbeat()
+		}, unknown, "", counted{2, 0, 1, 0}},
 		"no canary pod":          {func(s *canarySim) { s.keep().bare["node2"] = true; s.plan(); s.after(time.Minute).heartbeat() }, unknown, v1alpha1.ReasonCanaryNotReady, counted{2, 0, 1, 0}},
 		"the wire was not tried": {func(s *canarySim) { s.wire("node2", unknownAs("Unmeasured", "Unmeasured")) }, unknown, v1alpha1.ReasonControlUnavailable, counted{2, 0, 1, 0}},
 		"cannot enter the pod":   {func(s *canarySim) { s.pair("node2", unknownAs("Unsupported", "Unsupported")) }, unknown, v1alpha1.ReasonUnsupported, counted{2, 0, 1, 0}},
