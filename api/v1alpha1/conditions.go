@@ -199,6 +199,75 @@ const (
 	CauseTunnelNotHeard = "TunnelNotHeard"
 )
 
+// Reasons of a path's diagnosis on the other rungs. On the rung Node they are
+// NodeNotReady and NodeGone, on the rung Endpoints NoEndpoints too; on the rung
+// Overlay they may also be what the source's kernel lacks, such as
+// TunnelForwardMissing.
+const (
+	// ReasonSelectorMatchesNothing: the Service has no endpoints because its
+	// selector matches no pod.
+	ReasonSelectorMatchesNothing = "SelectorMatchesNothing"
+	// ReasonPodsNotReady: the Service has no endpoints because none of the pods
+	// behind it is ready.
+	ReasonPodsNotReady = "PodsNotReady"
+	// ReasonNoLocalEndpoint: the Service has internalTrafficPolicy Local and no
+	// endpoint on the source's node.
+	ReasonNoLocalEndpoint = "NoLocalEndpoint"
+	// ReasonEndpointUnreachable: an endpoint that is neither a pod nor on a node
+	// of the cluster does not answer one node, and answers others.
+	ReasonEndpointUnreachable = "EndpointUnreachable"
+	// ReasonNodeUnreachable: the two nodes do not reach each other, outside of
+	// any pod network.
+	ReasonNodeUnreachable = "NodeUnreachable"
+	// ReasonTunnelBroken: the nodes reach each other, and what is sent through
+	// the tunnel between them does not arrive.
+	ReasonTunnelBroken = "TunnelBroken"
+	// ReasonCrossNodeBroken: the nodes reach each other, the pods of each reach
+	// pods of their own, and those of the one do not reach those of the other.
+	// Which tunnels there are is not known.
+	ReasonCrossNodeBroken = "CrossNodeBroken"
+	// ReasonPacketsTooBig: a hop says that large packets do not fit.
+	ReasonPacketsTooBig = "PacketsTooBig"
+	// ReasonLargePacketsLost: small packets get through, large ones do not, and
+	// no hop says why.
+	ReasonLargePacketsLost = "LargePacketsLost"
+	// ReasonSameNodeBroken: pods on one node do not reach each other there.
+	ReasonSameNodeBroken = "SameNodeBroken"
+	// ReasonPodRouteMissing: the node of the target itself says that it has no
+	// way to it.
+	ReasonPodRouteMissing = "PodRouteMissing"
+	// ReasonServiceNotProgrammed: all endpoints of the Service answer the source,
+	// and its own address does not; other Services work there.
+	ReasonServiceNotProgrammed = "ServiceNotProgrammed"
+	// ReasonProxyBroken: the same of every Service that is tested from this node.
+	ReasonProxyBroken = "ProxyBroken"
+	// ReasonDNSNoServers: the cluster's DNS has no ready server.
+	ReasonDNSNoServers = "DNSNoServers"
+	// ReasonDNSServersDown: none of the servers answers by its own address,
+	// though other pods on their nodes do.
+	ReasonDNSServersDown = "DNSServersDown"
+	// ReasonDNSServerDown: some of them do not.
+	ReasonDNSServerDown = "DNSServerDown"
+	// ReasonDNSNameNotFound: the name does not exist.
+	ReasonDNSNameNotFound = "DNSNameNotFound"
+	// ReasonDNSNoRecord: the name exists, without a record of this type.
+	ReasonDNSNoRecord = "DNSNoRecord"
+	// ReasonDNSServerFailure: a server answers that it cannot tell.
+	ReasonDNSServerFailure = "DNSServerFailure"
+	// ReasonDNSTruncated: the answer is too large for UDP, and TCP does not work.
+	ReasonDNSTruncated = "DNSTruncated"
+	// ReasonDNSServersDisagree: the servers do not give the same answer.
+	ReasonDNSServersDisagree = "DNSServersDisagree"
+	// ReasonNothingListens: the target answers that nothing listens there.
+	ReasonNothingListens = "NothingListens"
+	// ReasonUnexpectedAnswer: the application answers, and not as it should.
+	ReasonUnexpectedAnswer = "UnexpectedAnswer"
+	// ReasonTLSFailed: the certificate is not one to trust, or the handshake fails.
+	ReasonTLSFailed = "TLSFailed"
+	// ReasonUnexplained: what was seen does not tell the candidates apart.
+	ReasonUnexplained = "Unexplained"
+)
+
 // LabelDiscloseTo on a namespace names the namespace whose checks may see what
 // Netladder learns of this one's pods and policies.
 const LabelDiscloseTo = "netladder.io/disclose-to"

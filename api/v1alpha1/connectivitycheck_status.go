@@ -68,7 +68,7 @@ type Summary struct {
 
 	// rung of the network on which the first of the paths that fail and have a
 	// diagnosis is broken.
-	// +kubebuilder:validation:Enum=Policy
+	// +kubebuilder:validation:Enum=DNS;Endpoints;Service;Policy;Listener;Application;PodNetwork;Overlay;MTU;Underlay;Node;Undetermined
 	// +optional
 	Rung Rung `json:"rung,omitempty"`
 }

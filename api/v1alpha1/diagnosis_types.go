@@ -33,11 +33,12 @@ const (
 	RungUndetermined Rung = "Undetermined"
 )
 
-// PathDiagnosis says why a path fails. There is none where nothing can be said
-// with certainty.
+// PathDiagnosis says why a path fails. A rung other than Undetermined is named
+// only where what was seen leaves no other.
 type PathDiagnosis struct {
-	// rung of the network that is broken.
-	// +kubebuilder:validation:Enum=Policy
+	// rung of the network that is broken; Undetermined where those that may be
+	// cannot be told apart.
+	// +kubebuilder:validation:Enum=DNS;Endpoints;Service;Policy;Listener;Application;PodNetwork;Overlay;MTU;Underlay;Node;Undetermined
 	// +required
 	Rung Rung `json:"rung"`
 
@@ -51,6 +52,13 @@ type PathDiagnosis struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Message string `json:"message,omitempty"`
+
+	// candidates: the rungs that may be broken, where the rung is Undetermined.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:Enum=DNS;Endpoints;Service;Policy;Listener;Application;PodNetwork;Overlay;MTU;Underlay;Node
+	Candidates []Rung `json:"candidates,omitempty"`
 
 	// policies that decide, as far as the check may see them.
 	// +optional

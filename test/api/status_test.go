@@ -52,8 +52,9 @@ func TestConnectivityCheckStatus(t *testing.T) {
 		atLeastZero("status.observedGeneration"), atLeastZero(path+".coverage.assignedPairs"), atLeastZero(path+".coverage.possiblePairs"),
 		countCases(path+".pairs"),
 		atMost("status.summary.passing", 16), atMost("status.summary.broken", 64),
-		oneOf("status.summary.rung", "Policy"), oneOf(diagnosis+".rung", "Policy"), oneOf(policy+".direction", "Ingress", "Egress"),
+		oneOf("status.summary.rung", rungs...), oneOf(diagnosis+".rung", rungs...), oneOf(diagnosis+".candidates[0]", rungs[:len(rungs)-1]...), oneOf(policy+".direction", "Ingress", "Egress"),
 		atMost(diagnosis+".reason", 64), atMost(diagnosis+".message", 1024),
+		itemsAtMost(diagnosis+".candidates", 8, func(int) any { return "DNS" }),
 		atMost(policy+".namespace", 63), atMost(policy+".name", 253), atMost(policy+".managedBy", 256),
 		itemsAtMost(diagnosis+".policies", 8, func(int) any { return map[string]any{"namespace": "a", "name": "b", "direction": "Ingress"} }),
 		atMost(path+".name", 63), atMost(path+".reason", 64), atMost(path+".message", 1024),
@@ -78,6 +79,10 @@ func TestConnectivityCheckStatus(t *testing.T) {
 	t.Run("coverage", func(t *testing.T) {
 		s.seen.complete(t, crd(t, "connectivitychecks").Spec.Versions[0].Schema.OpenAPIV3Schema, "status")
 	})
+}
+
+var rungs = []string{
+	"DNS", "Endpoints", "Service", "Policy", "Listener", "Application", "PodNetwork", "Overlay", "MTU", "Underlay", "Node", "Undetermined",
 }
 
 var states = []string{"Pending", "Passing", "Degraded", "Failing", "Unknown"}

@@ -555,6 +555,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.netladder.netladder.api.v1alpha1.PathDiagnosis
   map:
     fields:
+    - name: candidates
+      type:
+        list:
+          elementType:
+            namedType: com.github.netladder.netladder.api.v1alpha1.Rung
+          elementRelationship: atomic
     - name: message
       type:
         scalar: string

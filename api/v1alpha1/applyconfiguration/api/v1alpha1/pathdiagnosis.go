@@ -12,15 +12,18 @@ import (
 // PathDiagnosisApplyConfiguration represents a declarative configuration of the PathDiagnosis type for use
 // with apply.
 //
-// PathDiagnosis says why a path fails. There is none where nothing can be said
-// with certainty.
+// PathDiagnosis says why a path fails. A rung other than Undetermined is named
+// only where what was seen leaves no other.
 type PathDiagnosisApplyConfiguration struct {
-	// rung of the network that is broken.
+	// rung of the network that is broken; Undetermined where those that may be
+	// cannot be told apart.
 	Rung *apiv1alpha1.Rung `json:"rung,omitempty"`
 	// reason, one of the documented reasons, such as PolicyDenies.
 	Reason *string `json:"reason,omitempty"`
 	// message: one sentence that names the objects and the next step.
 	Message *string `json:"message,omitempty"`
+	// candidates: the rungs that may be broken, where the rung is Undetermined.
+	Candidates []apiv1alpha1.Rung `json:"candidates,omitempty"`
 	// policies that decide, as far as the check may see them.
 	Policies []DecidingPolicyApplyConfiguration `json:"policies,omitempty"`
 }
@@ -52,6 +55,16 @@ func (b *PathDiagnosisApplyConfiguration) WithReason(value string) *PathDiagnosi
 // If called multiple times, the Message field is set to the value of the last call.
 func (b *PathDiagnosisApplyConfiguration) WithMessage(value string) *PathDiagnosisApplyConfiguration {
 	b.Message = &value
+	return b
+}
+
+// WithCandidates adds the given value to the Candidates field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Candidates field.
+func (b *PathDiagnosisApplyConfiguration) WithCandidates(values ...apiv1alpha1.Rung) *PathDiagnosisApplyConfiguration {
+	for i := range values {
+		b.Candidates = append(b.Candidates, values[i])
+	}
 	return b
 }
 
