@@ -78,6 +78,11 @@ const (
 
 // Audit finds what is the matter with the policies of a namespace.
 func Audit(in Input) Report {
+	a := run(in)
+	return Report{Policies: len(a.policies), Findings: a.found, Partial: a.partial}
+}
+
+func run(in Input) *auditor {
 	a := &auditor{
 		index: in.Index, namespace: in.Namespace, policies: in.Index.Policies(in.Namespace), pods: in.Index.Pods(in.Namespace),
 		silent: map[string]map[v1alpha1.FindingCode]bool{"": silenced(in.Silence)},
@@ -96,7 +101,7 @@ func Audit(in Input) Report {
 	a.monitoring()
 	a.coverage()
 	slices.SortFunc(a.found, compare)
-	return Report{Policies: len(a.policies), Findings: a.found, Partial: a.partial}
+	return a
 }
 
 // compare orders findings: warnings first, then as the codes are documented,
