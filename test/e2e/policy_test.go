@@ -23,7 +23,7 @@ func TestFullWithoutDNS(t *testing.T) {
 	matured(t, ns)
 	eventually(t, settled, "what is within the namespace works", path("cart").is(v1alpha1.StatePassing, ""))
 	for _, name := range []string{"dns-udp", "dns-tcp"} {
-		path(name).named(t, v1alpha1.ReasonPolicyDenies, []string{"Egress of checkout/default-deny-egress"})
+		path(name).named(t, v1alpha1.ReasonPolicyDenies, []string{"Egress of checkout/default-deny-egress"}, "to the nameserver ", " 53")
 	}
 	eventually(t, reported, "the finding appears", found(ns, v1alpha1.FindingEgressWithoutDNS, "default-deny-egress"))
 	e.apply(t, "healed")
