@@ -44,7 +44,7 @@ func (k ProbeKind) IsMesh() bool {
 // spec.targets.
 func (k ProbeKind) aimsAtTargets() bool {
 	switch k {
-	case ProbeTCP, ProbeHTTP, ProbeTLS, ProbeGRPC, ProbeTCPHalfOpen, ProbeUDP, ProbeICMP, ProbeTunnel, ProbeMTU, ProbeListener, ProbeHostControl:
+	case ProbeTCP, ProbeHTTP, ProbeTLS, ProbeGRPC, ProbeTCPHalfOpen, ProbeUDP, ProbeICMP, ProbeTunnel, ProbeMTU, ProbeIPIP, ProbeListener, ProbeHostControl:
 		return true
 	default:
 		return false
@@ -176,7 +176,7 @@ func (t *AssignedTarget) address(k ProbeKind) (netip.AddrPort, bool) {
 	if !ok {
 		return netip.AddrPort{}, false
 	}
-	if t.Port == 0 && (k == ProbeICMP || k == ProbeTunnel || k == ProbeMTU || k == ProbeHostControl) {
+	if t.Port == 0 && (k == ProbeICMP || k == ProbeTunnel || k == ProbeMTU || k == ProbeIPIP || k == ProbeHostControl) {
 		return netip.AddrPortFrom(ip, 0), true
 	}
 	port, ok := validPort(t.Port)

@@ -229,6 +229,9 @@ const (
 	// ProbeMTU sends a target packets as large as the link they leave by, which
 	// must not be fragmented on the way.
 	ProbeMTU ProbeKind = "MTU"
+	// ProbeIPIP asks the prober of another node by IP protocol 4, between the
+	// nodes' own addresses.
+	ProbeIPIP ProbeKind = "IPIP"
 )
 
 // The kinds of probes that prove a Deny: their groups stand beside the group

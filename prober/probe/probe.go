@@ -32,6 +32,7 @@ const (
 	ICMP        Kind = "ICMP"
 	MTU         Kind = "MTU"
 	Tunnel      Kind = "Tunnel"
+	IPIP        Kind = "IPIP"
 )
 
 // Kinds is the table of all kinds: what makes one probe of a kind and, where
@@ -52,6 +53,7 @@ func Kinds() map[Kind]Method {
 		ICMP:        {Probe: probeICMP},
 		MTU:         {Probe: probeMTU},
 		Tunnel:      {Probe: probeTunnel},
+		IPIP:        {Probe: probeIPIP},
 	}
 }
 

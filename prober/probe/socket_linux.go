@@ -24,6 +24,7 @@ const (
 	// Over raw sockets, which need a capability.
 	overRawTCP
 	overRawICMP
+	overIPIP
 )
 
 // socketType gives the arguments of socket(2) for an IP family.
@@ -41,6 +42,8 @@ func (tr transport) socketType(v6 bool) (typ, proto int) {
 		return unix.SOCK_DGRAM, icmp
 	case overRawTCP:
 		return unix.SOCK_RAW, unix.IPPROTO_TCP
+	case overIPIP:
+		return unix.SOCK_RAW, unix.IPPROTO_IPIP
 	default:
 		return unix.SOCK_RAW, icmp
 	}

@@ -59,7 +59,7 @@ func TestKindsAreTheAPIs(t *testing.T) {
 		probe.Kind(v1alpha1.ProbeTCP), probe.Kind(v1alpha1.ProbeHTTP), probe.Kind(v1alpha1.ProbeDNS),
 		probe.Kind(v1alpha1.ProbeTCPHalfOpen), probe.Kind(v1alpha1.ProbeUDP), probe.Kind(v1alpha1.ProbeICMP),
 		probe.Kind(v1alpha1.ProbeTLS), probe.Kind(v1alpha1.ProbeGRPC),
-		probe.Kind(v1alpha1.ProbeTunnel), probe.Kind(v1alpha1.ProbeMTU),
+		probe.Kind(v1alpha1.ProbeTunnel), probe.Kind(v1alpha1.ProbeMTU), probe.Kind(v1alpha1.ProbeIPIP),
 	}
 	ours := slices.Sorted(maps.Keys(probe.Kinds()))
 	slices.Sort(api)
