@@ -192,6 +192,8 @@ func (a *agent) method(pg *v1alpha1.ProbeGroup) (probe.Func, probe.Batch) {
 		return a.probeHostControl, nil
 	case v1alpha1.ProbeTunnel:
 		return sourced(a.probeTunnel), nil
+	case v1alpha1.ProbeIPIP:
+		return sourced(a.probeIPIP), nil
 	case v1alpha1.ProbeMTU:
 		return sourced(a.probeMTU), nil
 	case v1alpha1.ProbeWire:

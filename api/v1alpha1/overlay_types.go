@@ -14,7 +14,8 @@ const (
 	EncapsulationAuto Encapsulation = "Auto"
 	// EncapsulationVXLAN is only the tunnels that are announced as VXLAN.
 	EncapsulationVXLAN Encapsulation = "VXLAN"
-	// EncapsulationIPIP is only the tunnels that are announced as IP in IP.
+	// EncapsulationIPIP is only the tunnels that are announced as IP in IP, and
+	// protocol 4 between the nodes' own addresses.
 	EncapsulationIPIP Encapsulation = "IPIP"
 )
 

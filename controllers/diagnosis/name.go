@@ -35,7 +35,7 @@ func (j *judge) name(t *tally, c *claim, p *pair) (b bad) {
 		return b
 	case p.target == nil && p.node != "":
 		b.target = p.meshTarget(t.protocol)
-	case p.node != "" && (c.group.Kind == v1alpha1.ProbeTunnel || c.group.Kind == v1alpha1.ProbeMTU):
+	case p.node != "" && (c.group.Kind == v1alpha1.ProbeTunnel || c.group.Kind == v1alpha1.ProbeMTU || c.group.Kind == v1alpha1.ProbeIPIP):
 		b.target = p.tunnelTarget(c.group.Kind)
 	default:
 		b.target = j.targetName(c, p)
@@ -64,8 +64,8 @@ func (p *pair) meshTarget(protocol string) string {
 // where that is IPv6, and what is tested where that is not the tunnel as such.
 func (p *pair) tunnelTarget(k v1alpha1.ProbeKind) string {
 	var more []string
-	if k == v1alpha1.ProbeMTU {
-		more = append(more, "MTU")
+	if k != v1alpha1.ProbeTunnel {
+		more = append(more, string(k))
 	}
 	if p.addr.Addr().Is6() {
 		more = append(more, "IPv6")

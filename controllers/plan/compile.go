@@ -92,10 +92,22 @@ const (
 	allTargets onlyThese = iota
 	onlyPods
 	onlyOthers
+	// onlyInside are ends of an overlay, onlyOutside the nodes' own addresses.
+	onlyInside
+	onlyOutside
 )
 
 // holds says whether a target is among them.
-func (o onlyThese) holds(t target) bool { return o == allTargets || (o == onlyPods) == (t.uid != "") }
+func (o onlyThese) holds(t target) bool {
+	switch o {
+	case allTargets:
+		return true
+	case onlyInside, onlyOutside:
+		return (o == onlyInside) == (t.tunnel != 0)
+	default:
+		return (o == onlyPods) == (t.uid != "")
+	}
+}
 
 // toHost is a probe of a host by name, which only the cluster knows.
 func (p *compiledProbe) toHost(h *v1alpha1.HostTarget) *compiledProbe {
@@ -187,6 +199,9 @@ func compilePath(check *v1alpha1.ConnectivityCheck, i int, s Settings) compiledP
 	}
 	if c.service != nil && len(kinds) > 1 {
 		c.probes[0].only, c.probes[1].only = onlyOthers, onlyPods
+	}
+	if c.overlay == v1alpha1.EncapsulationIPIP {
+		c.probes[0].only, c.probes[1].only, c.probes[2].only = onlyOutside, onlyInside, onlyInside
 	}
 	if p.Expect == v1alpha1.ExpectDeny {
 		c.deny = &compiledDeny{
@@ -286,6 +301,8 @@ func kindsOf(p *v1alpha1.Path, s Settings) []v1alpha1.ProbeKind {
 		return meshKinds(p.To.Mesh)
 	case p.To.DNS != nil:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeDNS}
+	case p.To.Overlay != nil && p.To.Overlay.Encapsulation == v1alpha1.EncapsulationIPIP:
+		return []v1alpha1.ProbeKind{v1alpha1.ProbeIPIP, v1alpha1.ProbeMTU, v1alpha1.ProbeTunnel}
 	case p.To.Overlay != nil:
 		return []v1alpha1.ProbeKind{v1alpha1.ProbeMTU, v1alpha1.ProbeTunnel}
 	case p.HTTP != nil:

@@ -202,6 +202,9 @@ func (c *compiledPath) setKeys() []setKey {
 	}
 	if c.overlay != "" {
 		out = append(out, setKey{c.from.key, roleOf(c.overlay)})
+		if c.overlay == v1alpha1.EncapsulationIPIP {
+			out = append(out, setKey{c.from.key, asHost})
+		}
 	}
 	if c.canary != "" {
 		out = append(out, setKey{everyNode().key, asCanary})

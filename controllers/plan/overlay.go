@@ -87,11 +87,11 @@ func (r role) tunnels(n *Node) []Tunnel {
 func (v *view) pairOverlay(c *compiledPath, p *pairing) *idle {
 	role := roleOf(c.overlay)
 	nodes := v.nodes(c.from, role)
-	p.sources = p.sources.subset(nodes.has)
+	hosts, targets := v.outside(c, p)
+	p.sources = p.sources.subset(func(name string) bool { return nodes.has(name) || hosts.has(name) })
 	if p.sources.len() == 0 {
 		return noOverlay(c, nodes.len() > 0)
 	}
-	var targets []target
 	for _, name := range nodes.names {
 		n := v.cluster.Nodes[name]
 		for _, t := range role.tunnels(n) {
@@ -101,6 +101,25 @@ func (v *view) pairOverlay(c *compiledPath, p *pairing) *idle {
 	p.notOwn = true
 	p.spread = newMirrored(p.reachable(sortTargets(targets)), p.epochLength(c), v.now)
 	return nil
+}
+
+// outside are the nodes that probers can test IP in IP between, by their own
+// IPv4 addresses, whether a tunnel is announced there or not.
+func (v *view) outside(c *compiledPath, p *pairing) (hosts *nodeSet, targets []target) {
+	if c.overlay != v1alpha1.EncapsulationIPIP {
+		return newNodeSet(nil, nil), nil
+	}
+	hosts = v.nodes(c.from, asHost).subset(func(name string) bool {
+		return p.sources.has(name) && slices.ContainsFunc(v.cluster.Nodes[name].IPs, netip.Addr.Is4)
+	})
+	for _, name := range hosts.names {
+		for _, ip := range v.cluster.Nodes[name].IPs {
+			if ip.Is4() {
+				targets = append(targets, target{addr: netip.AddrPortFrom(ip, 0), node: name})
+			}
+		}
+	}
+	return hosts, targets
 }
 
 func noOverlay(c *compiledPath, some bool) *idle {

@@ -60,12 +60,22 @@ func TestOverlayPairs(t *testing.T) {
 		"whatever there is": {encapsulation: "", pairs: three, accepted: true},
 		"Auto":              {encapsulation: "Auto", pairs: three, accepted: true},
 		"VXLAN":             {encapsulation: "VXLAN", pairs: three, accepted: true},
-		"IPIP, of which there is none": {encapsulation: "IPIP", accepted: true, reason: v1alpha1.ReasonNoOverlay,
-			message: "the network plugin announces tunnels by IPIP on none of the nodes"},
+		"IPIP, which is tested between nodes": {encapsulation: "IPIP", accepted: true, pairs: []string{
+			"0 IPIP 192.168.0.1", "0 IPIP 192.168.0.2", "1 IPIP 192.168.0.0", "1 IPIP 192.168.0.2", "2 IPIP 192.168.0.0", "2 IPIP 192.168.0.1",
+		}},
+		"IPIP needs a prober at each end": {encapsulation: "IPIP", accepted: true, change: func(in *Input, _ *v1alpha1.ConnectivityCheck) {
+			in.Cluster.Nodes["node-00001"].Prober = false
+		}, pairs: []string{"0 IPIP 192.168.0.2", "2 IPIP 192.168.0.0"}},
+		"IPIP, of which there is none": {encapsulation: "IPIP", accepted: true, change: func(in *Input, _ *v1alpha1.ConnectivityCheck) {
+			for _, n := range in.Cluster.Nodes {
+				n.IPs = nil
+			}
+		}, reason: v1alpha1.ReasonNoOverlay, message: "the network plugin announces tunnels by IPIP on none of the nodes"},
 		"IPIP inside of IPv6": {encapsulation: "IPIP", accepted: true, change: func(in *Input, _ *v1alpha1.ConnectivityCheck) {
 			in.Cluster.Nodes["node-00000"].Tunnels = tunnelsOf(0, "1", true)
 			in.Cluster.Nodes["node-00002"].Tunnels = tunnelsOf(2, "1", true)
-		}, pairs: []string{"0 MTU fd00:8::3", "0 Tunnel fd00:8::3", "2 MTU fd00:8::1", "2 Tunnel fd00:8::1"}},
+			delete(in.Cluster.Nodes, "node-00001")
+		}, pairs: []string{"0 IPIP 192.168.0.2", "0 MTU fd00:8::3", "0 Tunnel fd00:8::3", "2 IPIP 192.168.0.0", "2 MTU fd00:8::1", "2 Tunnel fd00:8::1"}},
 		"no overlay": {encapsulation: "Auto", accepted: true, change: func(in *Input, _ *v1alpha1.ConnectivityCheck) {
 			for _, n := range in.Cluster.Nodes {
 				n.Tunnels = nil

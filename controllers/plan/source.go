@@ -170,5 +170,5 @@ func (p *pairing) holding(only onlyThese) *nodeSet {
 	if only == allTargets {
 		return p.sources
 	}
-	return p.having(func(_ string, t target) bool { return only.holds(t) })
+	return p.having(func(name string, t target) bool { return only.holds(t) && !(p.notOwn && t.node == name) })
 }

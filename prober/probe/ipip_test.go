@@ -4,6 +4,7 @@
 package probe_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -162,16 +163,25 @@ func TestIPIPResponderIsCareful(t *testing.T) {
 	if out := l.Target.Run(t, "nft", "list", "ruleset"); !strings.Contains(out, "counter packets 0 ") {
 		t.Errorf("something was answered: %s", out)
 	}
-	for range 20 {
+	began := time.Now()
+	for range 400 {
 		send(request)
 	}
-	for until := time.Now().Add(patient); ; time.Sleep(time.Millisecond) {
-		out := l.Target.Run(t, "nft", "list", "ruleset")
-		if !strings.Contains(out, "counter packets 0 ") {
+	// One that asks itself is answered later than all of these.
+	for until := time.Now().Add(patient); ; {
+		if res := probeIn(t, l.Source, probe.IPIP, inside(t, l.Source, netns.TargetV4)); res.Verdict == probe.Connected {
 			break
 		}
 		if time.Now().After(until) {
 			t.Fatal("no request is answered")
 		}
+	}
+	var packets int
+	out := l.Target.Run(t, "nft", "list", "ruleset")
+	if _, err := fmt.Sscanf(out[strings.Index(out, "counter packets"):], "counter packets %d", &packets); err != nil {
+		t.Fatal(err)
+	}
+	if most := 40 + 1 + int(20*time.Since(began).Seconds()); packets == 0 || packets > most {
+		t.Errorf("%d answers to 400 requests, want at most %d", packets, most)
 	}
 }

@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 )
 
-// ipipEvery is how often one peer is answered at most.
-const ipipEvery = 100 * time.Millisecond
+// How often one peer is answered at most, in a second and at once: several
+// checks may ask at the same time.
+const ipipPerSecond, ipipBurst = 20, 40
 
 // IPIPResponder answers the requests of probes of kind IPIP that come from
 // peers, and remembers when it heard them.
@@ -29,8 +31,11 @@ type IPIPResponder struct {
 	peers map[netip.Addr]ipipPeer
 }
 
-// ipipPeer is when a peer was heard and answered.
-type ipipPeer struct{ heard, answered time.Time }
+// ipipPeer is when a peer was heard, and what bounds the answers to it.
+type ipipPeer struct {
+	heard time.Time
+	limit *rate.Limiter
+}
 
 // NewIPIPResponder answers in a network namespace; the caller's own if entry
 // is nil. It needs CAP_NET_RAW. While it is open the kernel does not say of
@@ -58,7 +63,11 @@ func (r *IPIPResponder) Expect(peers []netip.Addr) {
 	known := r.peers
 	r.peers = make(map[netip.Addr]ipipPeer, len(peers))
 	for _, p := range peers {
-		r.peers[p.Unmap()] = known[p.Unmap()]
+		peer := known[p.Unmap()]
+		if peer.limit == nil {
+			peer.limit = rate.NewLimiter(ipipPerSecond, ipipBurst)
+		}
+		r.peers[p.Unmap()] = peer
 	}
 }
 
@@ -120,10 +129,6 @@ func (r *IPIPResponder) admit(peer netip.Addr, typ byte) bool {
 		return false
 	}
 	p.heard = now
-	answer := typ == ipipRequest && now.Sub(p.answered) >= ipipEvery
-	if answer {
-		p.answered = now
-	}
 	r.peers[peer] = p
-	return answer
+	return typ == ipipRequest && p.limit.AllowN(now, 1)
 }
