@@ -153,8 +153,7 @@ func (r *run) rawPing(ctx context.Context, e echo) (began time.Time, f *fault) {
 	if f = s.arm(); f != nil {
 		return s.began, f
 	}
-	f, _ = s.await(s.deadline())
-	return s.began, f
+	return s.began, s.await(s.deadline())
 }
 
 // onlyReplies keeps other messages from the socket; errors come all the same.

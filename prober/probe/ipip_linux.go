@@ -154,8 +154,7 @@ func (s *rawSock) exchangeIPIP(m ipipMessage) *fault {
 	if f := s.arm(); f != nil {
 		return f
 	}
-	f, _ := s.await(s.deadline())
-	return f
+	return s.await(s.deadline())
 }
 
 // tracksConnections says whether a host keeps track of connections: it has

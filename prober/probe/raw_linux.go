@@ -48,11 +48,11 @@ func (s *rawSock) look() bool {
 	return false
 }
 
-// await looks until there is something or the time has come; then it says so
-// by os.ErrDeadlineExceeded.
-func (s *rawSock) await(until time.Time) (f *fault, late bool) {
+// await looks until there is something or the time has come; nil means that
+// something was taken.
+func (s *rawSock) await(until time.Time) *fault {
 	if err := s.file.SetReadDeadline(until); err != nil {
-		return s.localFault("receive", err), false
+		return s.localFault("receive", err)
 	}
 	found := false
 	// The context may have ended before that deadline hid it.
@@ -66,15 +66,15 @@ func (s *rawSock) await(until time.Time) (f *fault, late bool) {
 	}
 	switch {
 	case found && len(s.queue) > 0:
-		f = s.fault(faultRemote, "receive", 0)
+		f := s.fault(faultRemote, "receive", 0)
 		f.queue = s.queue
-		return f, false
+		return f
 	case found:
-		return nil, false
+		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded) && s.ctx.Err() == nil:
-		return s.fault(faultTimeout, "receive", 0), true
+		return s.fault(faultTimeout, "receive", 0)
 	default:
-		return s.waitFault("receive", err), false
+		return s.waitFault("receive", err)
 	}
 }
 
