@@ -113,10 +113,6 @@ func toService(name string, port int32) v1alpha1.Target {
 	return v1alpha1.Target{Service: &v1alpha1.ServiceTarget{Name: name, Port: intstr.FromInt32(port)}}
 }
 
-func toHost(ip string, port int32) v1alpha1.Target {
-	return v1alpha1.Target{Host: &v1alpha1.HostTarget{IP: ip, Port: port}}
-}
-
 func deny(name string, from v1alpha1.Source, to v1alpha1.Target) v1alpha1.Path {
 	return v1alpha1.Path{Name: name, From: from, To: to, Expect: v1alpha1.ExpectDeny}
 }
