@@ -68,8 +68,11 @@ const (
 	// maxFindings that are kept; what is beyond is not even counted.
 	maxFindings = 1000
 	// maxCost in comparisons of a selector with labels, or a rule with a
-	// connection.
+	// connection: nothing is observed meanwhile.
 	maxCost = 500_000
+	// peerCost is what it costs to read a peer and find that it was looked at
+	// before.
+	peerCost = 4
 	// maxSuggestions that are looked for.
 	maxSuggestions = 50
 	// maxMessage is the length of a message, in bytes.
@@ -86,13 +89,16 @@ func run(in Input) *auditor {
 	a := &auditor{
 		index: in.Index, namespace: in.Namespace, policies: in.Index.Policies(in.Namespace), pods: in.Index.Pods(in.Namespace),
 		silent: map[string]map[v1alpha1.FindingCode]bool{"": silenced(in.Silence)},
-		seen:   map[string]bool{}, kinds: map[string][]kind{}, matched: map[string]bool{},
+		seen:   map[string]bool{}, kinds: map[string][]kind{}, matched: map[string]bool{}, asked: map[*plan.Pod]bool{},
 	}
 	a.survey()
 	for _, p := range a.policies {
 		a.silent[p.Name] = silenced(p.Annotations[v1alpha1.AnnotationSilence])
 	}
 	for _, p := range a.policies {
+		if !a.afford(1) {
+			break
+		}
 		a.selection(p)
 		a.peers(p)
 		a.ports(p)
@@ -140,9 +146,11 @@ type auditor struct {
 	// seen are the IDs of what was found.
 	seen map[string]bool
 
-	// kinds of pods by namespace, and what selectors matched by their text.
+	// kinds of pods by namespace, what selectors matched by their text, and of
+	// which kinds it was asked what isolates them, by their first pods.
 	kinds   map[string][]kind
 	matched map[string]bool
+	asked   map[*plan.Pod]bool
 	// cost so far, and suggestions that were looked for.
 	cost, suggestions int
 	partial           bool

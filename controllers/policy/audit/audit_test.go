@@ -369,6 +369,36 @@ func TestBounded(t *testing.T) {
 	}
 }
 
+// TestManyPoliciesAreBounded: that is what an audit costs too where it is no
+// single policy that is large.
+func TestManyPoliciesAreBounded(t *testing.T) {
+	for name, size := range map[string]struct{ pods, policies, peers int }{
+		"pods that all differ": {pods: 2000, policies: 2000},
+		"peers":                {pods: 10, policies: 300, peers: 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var pods []string
+			for i := range size.pods {
+				pods = append(pods, fmt.Sprintf("commerce/p%d app=app-%d metrics:9090", i, i))
+			}
+			var policies []*networkingv1.NetworkPolicy
+			for i := range size.policies {
+				p := np(t, fmt.Sprintf("policy-%d", i), "{podSelector: {}, policyTypes: [Ingress, Egress]}")
+				for j := range size.peers {
+					p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{
+						To: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": fmt.Sprint("app-", j%size.pods)}}}},
+					})
+				}
+				policies = append(policies, p)
+			}
+			a := run(Input{Index: indexOf(t, pods, nil, policies...), Namespace: "commerce"})
+			if !a.partial {
+				t.Errorf("it is said to be complete, at a cost of %d", a.cost)
+			}
+		})
+	}
+}
+
 // BenchmarkAudit of a namespace with 1,000 pods of 50 applications and 200
 // policies, of which each is about one of them.
 func BenchmarkAudit(b *testing.B) {

@@ -61,6 +61,9 @@ func lists(p *networkingv1.NetworkPolicy) []list {
 func (a *auditor) peers(p *networkingv1.NetworkPolicy) {
 	for _, l := range lists(p) {
 		for i := range l.peers {
+			if !a.afford(peerCost) {
+				return
+			}
 			if a.readAsOr(&l, i) {
 				continue
 			}

@@ -5,6 +5,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,14 +44,18 @@ func (a *auditor) selection(p *networkingv1.NetworkPolicy) {
 func (a *auditor) coverage() {
 	var open []*plan.Pod
 	isolated := false
-	for _, p := range a.pods {
+	for _, k := range a.kindsOf(a.namespace) {
+		pods := slices.DeleteFunc(slices.Clone(k.pods), func(p *plan.Pod) bool { return p.HostNetwork }) // policies need not hold for those
 		switch {
-		case p.HostNetwork: // policies need not hold for those
-		case len(a.index.Isolating(p, policy.Ingress)) > 0 || len(a.index.Isolating(p, policy.Egress)) > 0:
+		case len(pods) == 0:
+		case len(a.isolating(&k, policy.Ingress)) > 0 || len(a.isolating(&k, policy.Egress)) > 0:
 			isolated = true
 		default:
-			open = append(open, p)
+			open = append(open, pods...)
 		}
+	}
+	if a.cost > maxCost {
+		return // not all of them were asked about
 	}
 	if !isolated || len(open) == 0 {
 		return
