@@ -20,6 +20,9 @@ const (
 	// maxAsked is how many connections of one check are asked about at once:
 	// nothing is observed meanwhile.
 	maxAsked = 2000
+	// maxCompared is how much that may cost, in comparisons with policies and
+	// their clauses, of which some ten million take a second.
+	maxCompared = 2_000_000
 	// maxManaged is how long it is said who manages policies, in bytes.
 	maxManaged = 320
 )
@@ -31,8 +34,8 @@ type explainer struct {
 	index *policy.Index
 	// looked are the namespaces on which what was found depends.
 	looked map[string]struct{}
-	// asked is how many connections were asked about.
-	asked int
+	// asked is how many connections were asked about, and compared what it cost.
+	asked, compared int
 	// typos by namespace and direction, found once.
 	typos map[typoAt][]typo
 }
@@ -202,6 +205,9 @@ func (e *explainer) pair(t *tally, w *worst) *cause {
 	}
 	asked := make([]question, len(flows))
 	for i := range flows {
+		if e.compared += e.index.Cost(flows[i].Flow); e.compared > maxCompared {
+			return nil
+		}
 		asked[i] = question{flow: flows[i], result: e.index.Evaluate(flows[i].Flow)}
 		if flows[i].unnamed && !asked[i].forgetTarget() {
 			return nil

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	networkingv1 "k8s.io/api/networking/v1"
+
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis"
 )
@@ -147,5 +149,28 @@ func TestSlowUntil(t *testing.T) {
 		if got := s.judge(); got.Diagnosis == nil || got.Diagnosis.Reason != tc.want {
 			t.Errorf("%s ago: %+v, want %s", tc.ago, got.Diagnosis, tc.want)
 		}
+	}
+}
+
+// TestExplainingIsBounded: nothing is observed while it is found out what
+// policies have to do with a failure, so that whoever writes large ones gets no
+// more than its share of that.
+func TestExplainingIsBounded(t *testing.T) {
+	s := newPolicies()
+	s.allow()
+	large := denyAll("commerce", "large", "db")
+	except := make([]string, 10_000)
+	for i := range except {
+		except[i] = "10.9.0.0/24"
+	}
+	large.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "10.9.0.0/16", Except: except}}}}}
+	for i := range 60 {
+		p := *large
+		p.Name = fmt.Sprint("large-", i)
+		s.policy(&p)
+	}
+	s.drop("web-0", "db-0").drop("web-0", "db-1").drop("web-1", "db-0").drop("web-1", "db-1")
+	if got := s.judge(); got.Diagnosis == nil || !strings.HasPrefix(got.Diagnosis.Message, "3 of the 4 pairs shown: denied by commerce/large-") {
+		t.Errorf("got %+v", got.Diagnosis)
 	}
 }

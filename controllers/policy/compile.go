@@ -28,6 +28,18 @@ type compiled struct {
 type side struct {
 	isolates bool
 	rules    []rule
+	// clauses in the rules: entries of ports, from, to and except.
+	clauses int
+}
+
+func (s *side) add(r rule) {
+	s.rules = append(s.rules, r)
+	s.clauses += 1 + len(r.ports) + len(r.peers)
+	for i := range r.peers {
+		if b := r.peers[i].block; b != nil {
+			s.clauses += len(b.except)
+		}
+	}
 }
 
 func (c *compiled) side(d Direction) *side {
@@ -91,11 +103,11 @@ func compile(p *networkingv1.NetworkPolicy) *compiled {
 	c.ingress.isolates, c.egress.isolates = directions(&p.Spec)
 	for i := range p.Spec.Ingress {
 		r := &p.Spec.Ingress[i]
-		c.ingress.rules = append(c.ingress.rules, compileRule(Rule{Policy: c.key, Index: i, Peer: -1}, r.Ports, r.From))
+		c.ingress.add(compileRule(Rule{Policy: c.key, Index: i, Peer: -1}, r.Ports, r.From))
 	}
 	for i := range p.Spec.Egress {
 		r := &p.Spec.Egress[i]
-		c.egress.rules = append(c.egress.rules, compileRule(Rule{Policy: c.key, Index: i, Peer: -1}, r.Ports, r.To))
+		c.egress.add(compileRule(Rule{Policy: c.key, Index: i, Peer: -1}, r.Ports, r.To))
 	}
 	return c
 }

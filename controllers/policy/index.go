@@ -232,6 +232,27 @@ func (x *Index) Isolating(p *plan.Pod, d Direction) []types.NamespacedName {
 	return x.isolation(p, d).names
 }
 
+// Cost of evaluating a flow, in comparisons: of the policies of its pods'
+// namespaces, and of the clauses of those that isolate the pods.
+func (x *Index) Cost(f Flow) int {
+	cost := 1
+	for _, end := range []struct {
+		pod *plan.Pod
+		Direction
+	}{{f.Source.Pod, Egress}, {f.Destination.Pod, Ingress}} {
+		if end.pod == nil {
+			continue
+		}
+		if s := x.spaces[end.pod.Key.Namespace]; s != nil {
+			cost += len(s.policies)
+		}
+		for _, c := range x.isolation(end.pod, end.Direction).policies {
+			cost += c.side(end.Direction).clauses
+		}
+	}
+	return cost
+}
+
 // Policies of a namespace, sorted by name.
 func (x *Index) Policies(namespace string) []*networkingv1.NetworkPolicy {
 	s := x.spaces[namespace]
