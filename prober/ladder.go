@@ -76,7 +76,14 @@ func (a *agent) climb(ctx context.Context, s climb.Step, timeout time.Duration) 
 		}
 		t.Entry = n
 	}
-	r := a.probe(probe.Kind(s.Probe))(ctx, t)
+	f := a.probe(probe.Kind(s.Probe))
+	switch s.Probe {
+	case v1alpha1.ProbeTunnel:
+		f = a.probeTunnel
+	case v1alpha1.ProbeMTU:
+		f = a.probeMTU
+	}
+	r := f(ctx, t)
 	a.metrics.climbed(s.Rung, r.Verdict)
 	return r
 }

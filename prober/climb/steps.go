@@ -199,7 +199,30 @@ func (c *climb) between(node string) {
 			c.add(Key{source, v1alpha1.RungUnderlay, v1alpha1.ProbeICMP, v1alpha1.MeshPairKey(node, ip)},
 				probe.Target{Addr: netip.AddrPortFrom(ip, 0)})
 		}
+		c.large(n)
+		c.tunnels(n)
 		return
+	}
+}
+
+// large tries whether large packets reach the pods of a node where small ones do.
+func (c *climb) large(n *v1alpha1.AssignedNode) {
+	for _, ip := range c.addresses(n.EchoIPs) {
+		c.add(Key{"", v1alpha1.RungMTU, v1alpha1.ProbeMTU, v1alpha1.MeshPairKey(n.Name, ip)},
+			probe.Target{Addr: netip.AddrPortFrom(ip, 0)})
+	}
+}
+
+// tunnels tries the tunnels to a node, from the own end.
+func (c *climb) tunnels(n *v1alpha1.AssignedNode) {
+	if !c.here.Host {
+		return
+	}
+	for i := range n.Tunnels {
+		for _, ip := range c.addresses([]string{n.Tunnels[i].IP}) {
+			c.add(Key{SourceHost, v1alpha1.RungOverlay, v1alpha1.ProbeTunnel, v1alpha1.MeshPairKey(n.Name, ip)},
+				probe.Target{Addr: netip.AddrPortFrom(ip, 0)})
+		}
 	}
 }
 

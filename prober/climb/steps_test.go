@@ -18,7 +18,10 @@ func assigned() *v1alpha1.ProbeAssignmentSpec {
 	return &v1alpha1.ProbeAssignmentSpec{
 		Nodes: []v1alpha1.AssignedNode{
 			{Name: "node1", IPs: []string{"172.30.0.1"}, EchoIPs: []string{"10.0.1.1", "fd00:1::1"}, EchoUID: "echo1"},
-			{Name: "node2", IPs: []string{"172.30.0.2"}, EchoIPs: []string{"10.0.2.1", "fd00:2::1"}, EchoUID: "echo2"},
+			{
+				Name: "node2", IPs: []string{"172.30.0.2"}, EchoIPs: []string{"10.0.2.1", "fd00:2::1"}, EchoUID: "echo2",
+				Tunnels: []v1alpha1.AssignedTunnel{{Encapsulation: v1alpha1.EncapsulationVXLAN, IP: "10.0.2.0"}},
+			},
 			{Name: "node3", IPs: []string{"172.30.0.3", "nonsense"}},
 		},
 		Pods: []v1alpha1.AssignedPod{{UID: "pod", IPs: []string{"10.0.1.9"}}},
@@ -47,7 +50,9 @@ func assigned() *v1alpha1.ProbeAssignmentSpec {
 
 func TestSteps(t *testing.T) {
 	full := Here{Node: "node1", Host: true, HalfOpen: true}
-	between2 := []string{"PodNetwork MeshTCP node2/IPv4", "Underlay ICMP node2/IPv4 from Host"}
+	between2 := []string{
+		"MTU MTU node2/IPv4", "Overlay Tunnel node2/IPv4 from Host", "PodNetwork MeshTCP node2/IPv4", "Underlay ICMP node2/IPv4 from Host",
+	}
 	for name, c := range map[string]struct {
 		here  Here
 		group v1alpha1.ProbeGroup
@@ -55,19 +60,20 @@ func TestSteps(t *testing.T) {
 		want  []string
 	}{
 		"a Service, from a pod": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCP, From: v1alpha1.SourcePods, Sources: []int32{0}, Members: []int32{0}},
-			"pod>10.96.0.20:80", append([]string{
-				"Endpoints TCPHalfOpen 10.0.1.5:8080 from pod", "Endpoints TCPHalfOpen 10.0.2.5:8080 from pod", "PodNetwork MeshTCP node1/IPv4",
-			}, between2...)},
+			"pod>10.96.0.20:80", []string{
+				"Endpoints TCPHalfOpen 10.0.1.5:8080 from pod", "Endpoints TCPHalfOpen 10.0.2.5:8080 from pod", "MTU MTU node2/IPv4",
+				"Overlay Tunnel node2/IPv4 from Host", "PodNetwork MeshTCP node1/IPv4", "PodNetwork MeshTCP node2/IPv4", "Underlay ICMP node2/IPv4 from Host",
+			}},
 		"at level Restricted": {Here{Node: "node1"}, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeHTTP, Members: []int32{0}},
 			"10.96.0.20:80", []string{
-				"Endpoints TCP 10.0.1.5:8080", "Endpoints TCP 10.0.2.5:8080", "PodNetwork MeshTCP node1/IPv4",
+				"Endpoints TCP 10.0.1.5:8080", "Endpoints TCP 10.0.2.5:8080", "MTU MTU node2/IPv4", "PodNetwork MeshTCP node1/IPv4",
 				"PodNetwork MeshTCP node2/IPv4", "Underlay ICMP node2/IPv4",
 			}},
 		"UDP": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeUDP, Members: []int32{4}},
 			"10.96.0.30:53/UDP", []string{"Endpoints UDP 10.0.3.7:5353/UDP", "Underlay ICMP node3/IPv4 from Host"}},
 		"a pod": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCPHalfOpen, Members: []int32{1}}, "10.0.2.5:8080", between2},
 		"a pod by IPv6": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCPHalfOpen, Members: []int32{3}}, "[fd00:2::5]:8080",
-			[]string{"PodNetwork MeshTCP node2/IPv6"}},
+			[]string{"MTU MTU node2/IPv6", "PodNetwork MeshTCP node2/IPv6"}},
 		"a pod of this node": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCPHalfOpen, Members: []int32{2}}, "10.0.1.5:8080",
 			[]string{"PodNetwork MeshTCP node1/IPv4"}},
 		"a mesh":    {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeMeshICMP, Members: []int32{1}}, "node2/IPv4", between2},
