@@ -14,7 +14,7 @@ import (
 
 func newBreakCommand(flag *labFlag) *cobra.Command {
 	return &cobra.Command{
-		Use:   "break [FAULT [NODE [PEER]]]",
+		Use:   "break [FAULT [NODE [PEER|OBJECT]]]",
 		Short: "Break something until it is healed; without arguments list what can be broken",
 		Args:  cobra.MaximumNArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,7 +28,7 @@ func newBreakCommand(flag *labFlag) *cobra.Command {
 
 func newHealCommand(flag *labFlag) *cobra.Command {
 	return &cobra.Command{
-		Use:   "heal [FAULT [NODE [PEER]]]",
+		Use:   "heal [FAULT [NODE [PEER|OBJECT]]]",
 		Short: "Heal what was broken; without arguments everything",
 		Args:  cobra.MaximumNArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,7 +45,14 @@ func newHealCommand(flag *labFlag) *cobra.Command {
 func faultFrom(args []string) state.Fault {
 	var padded [3]string
 	copy(padded[:], args)
-	return state.Fault{Name: padded[0], Node: padded[1], Peer: padded[2]}
+	record := state.Fault{Name: padded[0], Node: padded[1]}
+	// Whether there is such a fault is checked by who breaks it.
+	if kind, err := fault.Find(record.Name); err == nil && kind.Target == fault.NodeObject {
+		record.Object = padded[2]
+	} else {
+		record.Peer = padded[2]
+	}
+	return record
 }
 
 func listFaults() error {

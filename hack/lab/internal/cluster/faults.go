@@ -1,9 +1,16 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/netladder/netladder/hack/lab/internal/fault"
 	"github.com/netladder/netladder/hack/lab/internal/layout"
@@ -14,6 +21,9 @@ import (
 func (c *Cluster) Break(ctx context.Context, record state.Fault) error {
 	kind, err := c.checkFault(record)
 	if err != nil {
+		return err
+	}
+	if err := c.checkObject(ctx, kind, record); err != nil {
 		return err
 	}
 	if !slices.Contains(c.state.Faults, record) {
@@ -55,7 +65,7 @@ func (c *Cluster) checkFault(record state.Fault) (fault.Fault, error) {
 	if err != nil {
 		return fault.Fault{}, err
 	}
-	if err := kind.CheckArguments(record.Node, record.Peer); err != nil {
+	if err := kind.CheckArguments(record.Node, cmp.Or(record.Peer, record.Object)); err != nil {
 		return fault.Fault{}, err
 	}
 	for _, node := range []string{record.Node, record.Peer} {
@@ -69,15 +79,43 @@ func (c *Cluster) checkFault(record state.Fault) (fault.Fault, error) {
 	return kind, nil
 }
 
-// reapplyFaults puts the recorded faults into force where they are not: on nodes that were powered off.
+// checkObject refuses a Service or pod that is not there.
+func (c *Cluster) checkObject(ctx context.Context, kind fault.Fault, record state.Fault) error {
+	var err error
+	switch {
+	case kind.Wiring == fault.PodRoute:
+		_, err = c.podIP(ctx, record)
+	case kind.Target == fault.NodeObject:
+		_, err = c.clusterIP(ctx, record.Object)
+	}
+	return err
+}
+
+// reapplyFaults puts the recorded faults into force where they are not: on nodes that were powered off. What was about a
+// pod ended with it; a Service that is gone cannot be broken.
 func (c *Cluster) reapplyFaults(ctx context.Context) error {
 	for _, record := range c.state.Faults {
 		kind, err := fault.Find(record.Name)
 		if err != nil {
 			return err
 		}
-		if err := c.apply(ctx, kind, record); err != nil {
+		if kind.Wiring == fault.PodRoute {
+			continue
+		}
+		if err := c.apply(ctx, kind, record); apierrors.IsNotFound(err) {
+			c.progress.Say("ok    not broken again: %s: %v", record, err)
+		} else if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// refuseIsolated says which fault keeps a node that is to start from joining.
+func (c *Cluster) refuseIsolated(nodes []string) error {
+	for _, record := range c.state.Faults {
+		if kind, err := fault.Find(record.Name); err == nil && kind.Isolates && slices.Contains(nodes, record.Node) {
+			return fmt.Errorf("%s cannot join the cluster while %q is in force: heal it first", record.Node, record)
 		}
 	}
 	return nil
@@ -89,14 +127,25 @@ func (c *Cluster) apply(ctx context.Context, kind fault.Fault, record state.Faul
 	if err != nil {
 		return err
 	}
+	if kind.Target == fault.NodeObject && kind.Chains != nil {
+		ip, err := c.clusterIP(ctx, record.Object)
+		if err != nil {
+			return err
+		}
+		for i := range sites {
+			sites[i].Object.IP = ip
+		}
+	}
 	for _, site := range sites {
 		if kind.Stops != "" {
 			if err := c.stopDaemon(ctx, site.Node, kind.Stops); err != nil {
 				return err
 			}
 		}
-		if err := c.nft(ctx, site.Node, []byte(kind.BreakScript(site))); err != nil {
-			return err
+		if script := kind.BreakScript(site); script != "" {
+			if err := c.nft(ctx, site.Node, []byte(script)); err != nil {
+				return err
+			}
 		}
 		// What the daemon's rules translated would go on being translated from memory.
 		if kind.Stops != "" {
@@ -104,6 +153,9 @@ func (c *Cluster) apply(ctx context.Context, kind fault.Fault, record state.Faul
 				return err
 			}
 		}
+	}
+	if kind.Wiring != "" {
+		return c.cut(ctx, kind, record)
 	}
 	return nil
 }
@@ -115,6 +167,11 @@ func (c *Cluster) lift(ctx context.Context, kind fault.Fault, record state.Fault
 		return err
 	}
 	c.state.Faults = slices.DeleteFunc(c.state.Faults, func(other state.Fault) bool { return other == record })
+	if kind.Wiring != "" {
+		if err := c.mend(ctx, kind, record); err != nil {
+			return err
+		}
+	}
 	for _, site := range sites {
 		if script := kind.HealScript(site); script != "" {
 			if err := c.nft(ctx, site.Node, []byte(script)); err != nil {
@@ -152,12 +209,30 @@ func (c *Cluster) sites(kind fault.Fault, record state.Fault) ([]fault.Site, err
 	}
 	var sites []fault.Site
 	for _, node := range c.state.Running() {
-		if kind.Target == fault.Node && node != record.Node {
+		if (kind.Target == fault.NodeObject || kind.Target == fault.Node && !kind.Wide) && node != record.Node {
 			continue
 		}
-		sites = append(sites, fault.Site{Node: node, Broken: broken, Peer: peer})
+		sites = append(sites, fault.Site{Node: node, Broken: broken, Peer: peer, Object: fault.Object{Name: record.Object}})
 	}
 	return sites, nil
+}
+
+// clusterIP is the address of a Service, NAMESPACE/NAME.
+func (c *Cluster) clusterIP(ctx context.Context, object string) (string, error) {
+	client, err := c.client()
+	if err != nil {
+		return "", err
+	}
+	namespace, name, _ := strings.Cut(object, "/")
+	service, err := client.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("looking for Service %s: %w", object, err)
+	}
+	ip, err := netip.ParseAddr(service.Spec.ClusterIP)
+	if err != nil || !ip.Is4() {
+		return "", fmt.Errorf("Service %s has the ClusterIP %q: want an IPv4 address", object, service.Spec.ClusterIP)
+	}
+	return ip.String(), nil
 }
 
 // place is a node with its address; nothing for no node.

@@ -80,6 +80,9 @@ func (c *Cluster) syncOverlay(ctx context.Context) error {
 			return fmt.Errorf("overlay of node %s: %w", peer.Node, err)
 		}
 	}
+	if err := c.miswire(peers); err != nil {
+		return err
+	}
 	return network.SyncControlPlane(c.lab, peers)
 }
 

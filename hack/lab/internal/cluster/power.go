@@ -33,6 +33,9 @@ func (c *Cluster) Start(ctx context.Context, what string) error {
 	if err := c.state.CheckNode(what); err != nil {
 		return fmt.Errorf("%w; the API server is %q", err, APIServer)
 	}
+	if err := c.refuseIsolated([]string{what}); err != nil {
+		return err
+	}
 	c.state.SetStopped(what, false)
 	if err := c.state.Save(c.lab); err != nil {
 		return err

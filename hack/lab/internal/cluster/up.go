@@ -30,6 +30,9 @@ func (c *Cluster) Up(ctx context.Context, options UpOptions) error {
 	if err := c.plan(options); err != nil {
 		return err
 	}
+	if err := c.refuseIsolated(c.state.Nodes); err != nil {
+		return err
+	}
 	if err := c.progress.Step("certificates and images", func() error {
 		return errors.Join(c.ensureCredentials(), c.buildImages())
 	}); err != nil {

@@ -1,12 +1,11 @@
 // Package fault is the table of what the lab can break on purpose. It is pure: it says which nftables rules a fault
-// consists of and which daemon it keeps down; package cluster carries that out.
+// consists of, which daemon it keeps down and which wire it cuts; package cluster carries that out.
 package fault
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
-
-	"github.com/netladder/netladder/hack/lab/internal/layout"
 )
 
 // Target says which arguments a fault takes.
@@ -14,9 +13,24 @@ type Target string
 
 // The targets.
 const (
-	Everywhere Target = "everywhere" // no argument: rules on all nodes
-	Node       Target = "node"       // one node
-	NodePeer   Target = "node-peer"  // one node, or only its path to one peer
+	Everywhere Target = "everywhere"   // no argument: rules on all nodes
+	Node       Target = "node"         // one node
+	NodePeer   Target = "node-peer"    // one node, or only its path to one peer
+	NodeToPeer Target = "node-to-peer" // one node and one peer: one direction, or what the node has for that peer
+	NodeObject Target = "node-object"  // one node and one object, NAMESPACE/NAME
+)
+
+// Wiring is something other than rules that a fault does to links and routes.
+type Wiring string
+
+// The wirings.
+const (
+	Forward   Wiring = "forward"   // the forwarding entry for a peer
+	Route     Wiring = "route"     // the route to a peer's pods
+	Neighbour Wiring = "neighbour" // the neighbour entry for a peer
+	Link      Wiring = "link"      // the cable to the switch
+	Hop       Wiring = "hop"       // a router between a node and the others
+	PodRoute  Wiring = "podRoute"  // the route to one pod on its own node
 )
 
 // Site is one node that is asked what it must do for a fault.
@@ -24,6 +38,13 @@ type Site struct {
 	Node   string // the node that is asked
 	Broken Place  // the fault's node; empty if it has none
 	Peer   Place  // the fault's peer; empty if it has none
+	Object Object // the fault's object; empty if it has none
+}
+
+// Object is what a fault is about beside nodes: a Service or a pod.
+type Object struct {
+	Name string // NAMESPACE/NAME
+	IP   string // its ClusterIP, where rules are about it
 }
 
 // Place is a node and its address on the underlay.
@@ -38,63 +59,19 @@ type Fault struct {
 	Chains  func(site Site) []Chain // for every node; nil: no rules
 	Stops   string                  // a node's daemon that must not run meanwhile; starting it again undoes what it did
 	Deletes []string                // nftables tables, FAMILY NAME, that the stopped daemon leaves behind
+	Wiring  Wiring                  // what is done to links and routes; empty: nothing
+	Object  string                  // what the object is, in capitals, where the target is NodeObject
+	// Wide: the other nodes have rules too, where the target is one node.
+	Wide bool
+	// Isolates: the node cannot join the cluster meanwhile.
+	Isolates bool
 }
 
-// Chain is a base chain of drops.
+// Chain is a base chain.
 type Chain struct {
 	Hook     string   // prerouting, forward; see vxlanChains on output
 	Priority string   // nftables priority
-	Rules    []string // each ends in a verdict
-}
-
-// Table lists the faults. To add one, add a row here (and one in README.md).
-func Table() []Fault {
-	return []Fault{
-		{
-			Name: "vxlan", Target: NodePeer, Effect: "the tunnel's UDP port 8472 is lost from and to the node (with a peer: only between the two)",
-			Chains: vxlanChains,
-		},
-		{
-			Name: "dns", Target: Everywhere, Effect: "nobody gets an answer from CoreDNS; its pods stay Ready",
-			Chains: dnsChains,
-		},
-		{
-			Name: "kubeproxy", Target: Node, Effect: "kube-proxy is stopped on the node and its rules are gone: ClusterIPs lead nowhere",
-			Stops: "kube-proxy", Deletes: []string{"ip kube-proxy", "ip6 kube-proxy"},
-		},
-	}
-}
-
-// vxlanChains drops where the tunnel's packets arrive, in both directions: a drop where they leave would make sendmsg
-// fail with EPERM, which is not what a firewall on the way does.
-func vxlanChains(site Site) []Chain {
-	const tunnel = "udp dport 8472 drop"
-	var rule string
-	switch {
-	case site.Node == site.Broken.Node && site.Peer.IP != "":
-		rule = "ip saddr " + site.Peer.IP + " " + tunnel
-	case site.Node == site.Broken.Node:
-		rule = tunnel
-	case site.Node == site.Peer.Node || site.Peer.Node == "":
-		rule = "ip saddr " + site.Broken.IP + " " + tunnel
-	default:
-		return nil
-	}
-	return []Chain{{Hook: "prerouting", Priority: "raw", Rules: []string{rule}}}
-}
-
-// dnsChains drops the answers of every DNS server in the pod network as they leave its pod, and questions of pods on
-// their way: by port and not by CoreDNS's addresses, which change when its pods move. Health checks use other ports.
-func dnsChains(Site) []Chain {
-	const pods = layout.PodCIDR
-	return []Chain{
-		{Hook: "prerouting", Priority: "raw", Rules: []string{
-			"ip saddr " + pods + " udp sport 53 drop", "ip saddr " + pods + " tcp sport 53 drop",
-		}},
-		{Hook: "forward", Priority: "raw", Rules: []string{
-			"ip daddr " + pods + " udp dport 53 drop", "ip daddr " + pods + " tcp dport 53 drop",
-		}},
-	}
+	Rules    []string // each ends in a verdict or a change of the packet
 }
 
 // Find returns a fault by name; the error names those that there are.
@@ -109,16 +86,20 @@ func Find(name string) (Fault, error) {
 	return Fault{}, fmt.Errorf("there is no fault %q; there are %s", name, strings.Join(names, ", "))
 }
 
-// CheckArguments refuses a node or peer that the fault cannot take.
-func (f Fault) CheckArguments(node, peer string) error {
+// CheckArguments refuses a node and, in the third place, a peer or object that the fault cannot take.
+func (f Fault) CheckArguments(node, third string) error {
 	switch {
 	case f.Target == Everywhere && node != "":
 		return fmt.Errorf("fault %s takes no node: it breaks every node", f.Name)
 	case f.Target != Everywhere && node == "":
 		return fmt.Errorf("fault %s needs a node: %s", f.Name, f.Usage())
-	case f.Target != NodePeer && peer != "":
-		return fmt.Errorf("fault %s takes no peer: %s", f.Name, f.Usage())
-	case peer != "" && peer == node:
+	case (f.Target == Everywhere || f.Target == Node) && third != "":
+		return fmt.Errorf("fault %s takes no more than a node: %s", f.Name, f.Usage())
+	case (f.Target == NodeToPeer || f.Target == NodeObject) && third == "":
+		return fmt.Errorf("fault %s needs more than a node: %s", f.Name, f.Usage())
+	case f.Target == NodeObject && !isObject(third):
+		return fmt.Errorf("fault %s: %q is not NAMESPACE/NAME", f.Name, third)
+	case third != "" && third == node:
 		return fmt.Errorf("fault %s: %s cannot be its own peer", f.Name, node)
 	}
 	return nil
@@ -126,13 +107,20 @@ func (f Fault) CheckArguments(node, peer string) error {
 
 // Usage is the fault as it is written on the command line.
 func (f Fault) Usage() string {
-	return f.Name + map[Target]string{Everywhere: "", Node: " NODE", NodePeer: " NODE [PEER]"}[f.Target]
+	return f.Name + map[Target]string{
+		Everywhere: "", Node: " NODE", NodePeer: " NODE [PEER]", NodeToPeer: " NODE PEER", NodeObject: " NODE NAMESPACE/" + f.Object,
+	}[f.Target]
 }
 
+// isObject tells whether a text is NAMESPACE/NAME. Both become part of a table's name.
+func isObject(text string) bool { return validObject.MatchString(text) }
+
+var validObject = regexp.MustCompile(`^[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}$`)
+
 // TableName is the nftables table (family inet) of a fault in force.
-func (f Fault) TableName(node, peer string) string {
+func (f Fault) TableName(site Site) string {
 	name := "lab-fault-" + f.Name
-	for _, part := range []string{node, peer} {
+	for _, part := range []string{site.Broken.Node, site.Peer.Node, site.Object.Name} {
 		if part != "" {
 			name += "-" + part
 		}
@@ -154,7 +142,7 @@ func (f Fault) BreakScript(site Site) string {
 	if len(chains) == 0 {
 		return script.String()
 	}
-	fmt.Fprintf(&script, "table inet %s {\n", f.TableName(site.Broken.Node, site.Peer.Node))
+	fmt.Fprintf(&script, "table inet %s {\n", f.TableName(site))
 	for _, chain := range chains {
 		fmt.Fprintf(&script, "  chain %s {\n    type filter hook %s priority %s; policy accept;\n", chain.Hook, chain.Hook, chain.Priority)
 		for _, rule := range chain.Rules {
@@ -171,7 +159,7 @@ func (f Fault) HealScript(site Site) string {
 	if f.Chains == nil {
 		return ""
 	}
-	return deleteTable("inet " + f.TableName(site.Broken.Node, site.Peer.Node))
+	return deleteTable("inet " + f.TableName(site))
 }
 
 // deleteTable adds the table first, for nftables fails to delete one that is not there.

@@ -27,6 +27,16 @@ func TestBreakScript(t *testing.T) {
 		"vxlan-pair-else": {"vxlan", Site{Node: "node3", Broken: node1, Peer: node2}},
 		"dns":             {"dns", Site{Node: "node1"}},
 		"kubeproxy":       {"kubeproxy", Site{Node: "node1", Broken: node1}},
+		"vxlan-oneway":    {"vxlan-oneway", Site{Node: "node2", Broken: node1, Peer: node2}},
+		"oneway-own":      {"vxlan-oneway", Site{Node: "node1", Broken: node1, Peer: node2}},
+		"ipip":            {"ipip", Site{Node: "node2", Broken: node1, Peer: node2}},
+		"mtu-own":         {"mtu", Site{Node: "node1", Broken: node1}},
+		"mtu-other":       {"mtu", Site{Node: "node2", Broken: node1}},
+		"pmtu-own":        {"pmtu", Site{Node: "node1", Broken: node1}},
+		"pmtu-other":      {"pmtu", Site{Node: "node2", Broken: node1}},
+		"coredns-one":     {"coredns-one", Site{Node: "node1", Broken: node1}},
+		"service":         {"kubeproxy-service", Site{Node: "node1", Broken: node1, Object: Object{Name: "shop/web", IP: "10.96.1.2"}}},
+		"apiserver":       {"apiserver", Site{Node: "node1", Broken: node1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			kind, err := Find(test.fault)
@@ -57,7 +67,8 @@ func TestHealScriptNamesTheSameTable(t *testing.T) {
 		if kind.Chains == nil {
 			continue
 		}
-		one, other := Site{Node: "node1", Broken: node1, Peer: node2}, Site{Node: "node1", Broken: node2}
+		one := Site{Node: "node1", Broken: node1, Peer: node2, Object: Object{Name: "shop/web", IP: "10.96.1.2"}}
+		other := Site{Node: "node1", Broken: node2, Object: Object{Name: "shop/web", IP: "10.96.1.2"}}
 		if heal := kind.HealScript(one); !strings.Contains(kind.BreakScript(one), heal) {
 			t.Errorf("%s: breaking does not start with healing %q", kind.Name, heal)
 		}
@@ -69,8 +80,8 @@ func TestHealScriptNamesTheSameTable(t *testing.T) {
 
 func TestCheckArguments(t *testing.T) {
 	for _, test := range []struct {
-		fault, node, peer string
-		want              string // in the error; empty: none
+		fault, node, third string
+		want               string // in the error; empty: none
 	}{
 		{"vxlan", "node1", "", ""},
 		{"vxlan", "node1", "node2", ""},
@@ -79,15 +90,34 @@ func TestCheckArguments(t *testing.T) {
 		{"dns", "", "", ""},
 		{"dns", "node1", "", "takes no node"},
 		{"kubeproxy", "node1", "", ""},
-		{"kubeproxy", "node1", "node2", "takes no peer"},
+		{"kubeproxy", "node1", "node2", "no more than a node"},
+		{"fdb", "node1", "node2", ""},
+		{"fdb", "node1", "", "fdb NODE PEER"},
+		{"fdb", "node1", "node1", "its own peer"},
+		{"podroute", "node1", "shop/web-1", ""},
+		{"podroute", "node1", "", "podroute NODE NAMESPACE/POD"},
+		{"podroute", "node1", "web", "NAMESPACE/NAME"},
+		{"kubeproxy-service", "node1", "shop/web; drop", "NAMESPACE/NAME"},
 	} {
 		kind, err := Find(test.fault)
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = kind.CheckArguments(test.node, test.peer)
+		err = kind.CheckArguments(test.node, test.third)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s %s %s: error %v, want %q", test.fault, test.node, test.peer, err, test.want)
+			t.Errorf("%s %s %s: error %v, want %q", test.fault, test.node, test.third, err, test.want)
+		}
+	}
+}
+
+// The third word of a fault is a node or an object, and something must come of every fault.
+func TestTable(t *testing.T) {
+	for _, kind := range Table() {
+		if kind.Chains == nil && kind.Wiring == "" && kind.Stops == "" {
+			t.Errorf("%s does nothing", kind.Name)
+		}
+		if (kind.Object != "") != (kind.Target == NodeObject) {
+			t.Errorf("%s: object %q with target %s", kind.Name, kind.Object, kind.Target)
 		}
 	}
 }

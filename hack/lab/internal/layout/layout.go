@@ -15,8 +15,10 @@ import (
 // Addresses that every lab uses; labs do not meet, for each has network namespaces of its own.
 const (
 	UnderlayPrefix = 24
+	Underlay       = "172.30.0.0/24"
 	Gateway        = "172.30.0.1" // the switch: a default gateway that forwards nothing
 	ControlPlaneIP = "172.30.0.2"
+	HopIP          = "172.30.0.3" // a router between nodes, where a fault puts one
 	APIServerPort  = 6443
 	PodCIDR        = "10.244.0.0/16"
 	PodCIDRBits    = 24 // of each node's share
@@ -31,6 +33,7 @@ const (
 const (
 	Switch       = "switch"
 	ControlPlane = "control-plane"
+	Hop          = "hop"
 )
 
 const (

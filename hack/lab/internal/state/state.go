@@ -22,6 +22,8 @@ type State struct {
 	Binaries string   `json:"binaries"`          // directory of the components it runs on
 	Stopped  []string `json:"stopped,omitempty"` // nodes that were powered off
 	Faults   []Fault  `json:"faults,omitempty"`
+	// PodRoutes are the routes that a fault took away, by the fault as it is written on the command line.
+	PodRoutes map[string]PodRoute `json:"podRoutes,omitempty"`
 	// Policy is what becomes of packets that NetworkPolicies deny, by node; nodes that are not named have the default.
 	Policy map[string]policy.Treatment `json:"policy,omitempty"`
 	// NoMetadata are the nodes whose metadata server was stopped.
@@ -33,12 +35,20 @@ type Fault struct {
 	Name string `json:"name"`
 	Node string `json:"node,omitempty"`
 	Peer string `json:"peer,omitempty"`
+	// Object is a Service or a pod, NAMESPACE/NAME, where the fault is about one.
+	Object string `json:"object,omitempty"`
+}
+
+// PodRoute is the route of a node to one of its pods.
+type PodRoute struct {
+	IP   string `json:"ip"`
+	Link string `json:"link"`
 }
 
 // String is the fault as it is written on the command line.
 func (f Fault) String() string {
 	text := f.Name
-	for _, part := range []string{f.Node, f.Peer} {
+	for _, part := range []string{f.Node, f.Peer, f.Object} {
 		if part != "" {
 			text += " " + part
 		}
