@@ -163,6 +163,9 @@ func (a *agent) group(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGrou
 	for _, p := range pairs {
 		target := template
 		target.Addr, target.EchoUID, target.Source = p.Addr, p.EchoUID, p.SourceIP
+		if pg.Kind == v1alpha1.ProbeDNS {
+			target.DNS.Server = p.Addr
+		}
 		if o := a.origin(pg, &p); o != nil {
 			target.Entry = o
 		}
@@ -286,7 +289,7 @@ func (a *agent) target(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGro
 	a.setLayer(&t, spec, pg)
 	if d := pg.DNS; d != nil {
 		t.DNS = probe.DNSQuestion{
-			Name: d.Name, Type: or(string(d.Type), string(v1alpha1.DNSTypeA)),
+			Answers: d.Answers, Name: d.Name, Type: or(string(d.Type), string(v1alpha1.DNSTypeA)),
 			Transport: or(string(d.Transport), string(v1alpha1.DNSOverUDP)), ResolvConf: a.resolvConf,
 		}
 	}

@@ -62,6 +62,9 @@ const (
 	// ReasonNoOverlay: no network plugin announces an overlay on the nodes, so
 	// that to.overlay has nothing to test. Such a path does not count in Ready.
 	ReasonNoOverlay = "NoOverlay"
+	// ReasonNoClusterDNS: no Service of the cluster's DNS is known, so that to.dns
+	// with resolver ClusterDNS or EachReplica has nothing to ask.
+	ReasonNoClusterDNS = "NoClusterDNS"
 	// ReasonServiceNotFound: the Service of to.service does not exist.
 	ReasonServiceNotFound = "ServiceNotFound"
 	// ReasonPortNotFound: the Service has no such port or no nodePort for it, or
@@ -252,6 +255,8 @@ const (
 	ReasonDNSNameNotFound = "DNSNameNotFound"
 	// ReasonDNSNoRecord: the name exists, without a record of this type.
 	ReasonDNSNoRecord = "DNSNoRecord"
+	// ReasonDNSWrongAnswer: the servers answer, and not what to.dns.answers expects.
+	ReasonDNSWrongAnswer = "DNSWrongAnswer"
 	// ReasonDNSServerFailure: a server answers that it cannot tell.
 	ReasonDNSServerFailure = "DNSServerFailure"
 	// ReasonDNSTruncated: the answer is too large for UDP, and TCP does not work.

@@ -22,7 +22,7 @@ type Pair struct {
 	// has no Addr, its first one.
 	SourceIP netip.Addr
 	// Addr to dial. The port is 0 for ICMP, Tunnel and MTU; all of it is zero for
-	// DNS and for a hostname.
+	// DNS at the source's own servers and for a hostname.
 	Addr netip.AddrPort
 	// Target is the row of spec.targets behind Addr; nil for mesh kinds, DNS
 	// and a hostname. It points into the assignment.
@@ -51,6 +51,10 @@ func (k ProbeKind) aimsAtTargets() bool {
 	}
 }
 
+// AsksMembers reports whether the servers that are asked are members of the
+// group, and not those of the source's resolv.conf.
+func (t *DNSTarget) AsksMembers() bool { return t.Resolver != "" && t.Resolver != DNSPodDefault }
+
 // Proves reports whether probes of this kind only prove what others say: a
 // pair of it never makes a path Failing.
 func (k ProbeKind) Proves() bool {
@@ -69,15 +73,14 @@ func (s *ProbeAssignmentSpec) Pairs(g *ProbeGroup) []Pair {
 		return []Pair{{Key: string(g.Kind)}}
 	case g.Kind.IsMesh():
 		pairs = s.meshPairs(g)
-	case g.Kind == ProbeDNS:
-		if g.DNS != nil {
-			pairs = []Pair{{Key: g.DNS.Name}}
-		}
+	case g.Kind == ProbeDNS && g.DNS == nil:
+	case g.Kind == ProbeDNS && !g.DNS.AsksMembers():
+		pairs = []Pair{{Key: g.DNS.Name}}
 	case g.Kind.aimsAtTargets() && g.Host != nil:
 		if port, ok := validPort(g.Host.Port); ok && g.Host.Hostname != "" {
 			pairs = []Pair{{Key: g.Host.Hostname + ":" + strconv.Itoa(int(port)) + protocolSuffix(g.Host.Protocol)}}
 		}
-	case g.Kind.aimsAtTargets():
+	case g.Kind.aimsAtTargets(), g.Kind == ProbeDNS:
 		pairs = s.targetPairs(g)
 	default:
 		return []Pair{{Key: string(g.Kind)}}

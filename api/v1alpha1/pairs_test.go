@@ -32,9 +32,13 @@ func TestPairKeys(t *testing.T) {
 		"mesh UDP without a port": {ProbeGroup{Kind: ProbeMeshUDP, Members: []int32{0}}, nil},
 		"TCP": {ProbeGroup{Kind: ProbeTCP, Members: []int32{1, 0, 2, 3, 99}},
 			[]string{"[fd00::2]:80=[fd00::2]:80", "10.96.0.1:443=10.96.0.1:443"}},
-		"DNS":              {ProbeGroup{Kind: ProbeDNS, DNS: &DNSTarget{Name: "a.b"}}, []string{"a.b=invalid AddrPort"}},
-		"DNS without name": {ProbeGroup{Kind: ProbeDNS}, nil},
-		"unknown kind":     {ProbeGroup{Kind: "Smoke", Members: []int32{0, 1}}, []string{"Smoke=invalid AddrPort"}},
+		"DNS":                {ProbeGroup{Kind: ProbeDNS, DNS: &DNSTarget{Name: "a.b"}}, []string{"a.b=invalid AddrPort"}},
+		"DNS by resolv.conf": {ProbeGroup{Kind: ProbeDNS, Members: []int32{0}, DNS: &DNSTarget{Name: "a.b", Resolver: DNSPodDefault}}, []string{"a.b=invalid AddrPort"}},
+		"DNS at members": {ProbeGroup{Kind: ProbeDNS, Members: []int32{1, 0, 2}, DNS: &DNSTarget{Name: "a.b", Resolver: DNSEachReplica}},
+			[]string{"[fd00::2]:80=[fd00::2]:80", "10.96.0.1:443=10.96.0.1:443"}},
+		"DNS without members": {ProbeGroup{Kind: ProbeDNS, DNS: &DNSTarget{Name: "a.b", Resolver: DNSClusterDNS}}, nil},
+		"DNS without name":    {ProbeGroup{Kind: ProbeDNS}, nil},
+		"unknown kind":        {ProbeGroup{Kind: "Smoke", Members: []int32{0, 1}}, []string{"Smoke=invalid AddrPort"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string

@@ -105,6 +105,13 @@ type GroupStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600000000
 	P99Microseconds int64 `json:"p99Microseconds,omitempty"`
+
+	// queries: how many names of the search list one lookup asks for until it
+	// has its answer, the most of all pairs; absent for other kinds than DNS.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=64
+	Queries int32 `json:"queries,omitempty"`
 }
 
 // PairStatus is one pair that does not pass.

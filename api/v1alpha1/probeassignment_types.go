@@ -214,7 +214,8 @@ const (
 	ProbeTLS ProbeKind = "TLS"
 	// ProbeGRPC connects to a target and asks by the gRPC health protocol.
 	ProbeGRPC ProbeKind = "GRPC"
-	// ProbeDNS looks up a name by the source's resolv.conf.
+	// ProbeDNS looks up a name by the source's resolv.conf, at its servers or at
+	// those that the group's members are.
 	ProbeDNS ProbeKind = "DNS"
 	// ProbeTCPHalfOpen sends a SYN to a target and takes the answer for it; the
 	// target's application never sees a connection.
@@ -252,8 +253,9 @@ const (
 
 // ProbeGroup is the part of one path that one prober tests with one kind of
 // probe. For each of its sources its pairs are: for a mesh kind, each IP of
-// each of its nodes; for DNS and a hostname, one; for any other kind, each of
-// its targets of the same IP family as an address of the source.
+// each of its nodes; for DNS at the source's own servers and for a hostname,
+// one; for any other kind, each of its targets of the same IP family as an
+// address of the source.
 type ProbeGroup struct {
 	// key is unique within the assignment: check namespace, check name, path
 	// name and kind, separated by slashes.
@@ -288,8 +290,8 @@ type ProbeGroup struct {
 	// +optional
 	Expect Expectation `json:"expect,omitempty"`
 
-	// members: for mesh kinds rows of spec.nodes, for DNS and a hostname
-	// empty, for any other kind rows of spec.targets.
+	// members: for mesh kinds rows of spec.nodes, for DNS at the source's own
+	// servers and for a hostname empty, else rows of spec.targets.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256

@@ -33,6 +33,11 @@ type Target struct {
 	Service *ServiceTarget `json:"service,omitempty"`
 
 	// dns: a name, asked as a pod would ask it, by the source's resolv.conf.
+	// +kubebuilder:validation:XValidation:rule="self.type == 'PTR' || !isIP(self.name)",message="dns.name can be an address only with type PTR: set type to PTR, or name to a domain name"
+	// +kubebuilder:validation:XValidation:rule="!has(self.answers) || self.type != 'A' || self.answers.all(a, isIP(a) && ip(a).family() == 4)",message="dns.answers of type A must be IPv4 addresses, for example 10.96.0.1"
+	// +kubebuilder:validation:XValidation:rule="!has(self.answers) || self.type != 'AAAA' || self.answers.all(a, isIP(a) && ip(a).family() == 6)",message="dns.answers of type AAAA must be IPv6 addresses, for example fd00::1"
+	// +kubebuilder:validation:XValidation:rule="!has(self.answers) || !(self.type in ['CNAME', 'PTR', 'NS', 'MX']) || self.answers.all(a, a.matches('^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?([.][A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*[.]?$'))",message="dns.answers of types CNAME, PTR, NS and MX must be domain names, for example db.example.com"
+	// +kubebuilder:validation:XValidation:rule="!has(self.answers) || self.type != 'SRV' || self.answers.all(a, a.matches('^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?([.][A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*[.]?:[1-9][0-9]{0,4}$'))",message="dns.answers of type SRV must be the target and its port, for example web-0.web.shop.svc.cluster.local:8080"
 	// +optional
 	DNS *DNSTarget `json:"dns,omitempty"`
 
@@ -244,23 +249,45 @@ const (
 )
 
 // DNSRecordType is the type of the record that is asked for.
-// +kubebuilder:validation:Enum=A;AAAA
+// +kubebuilder:validation:Enum=A;AAAA;CNAME;SRV;PTR;TXT;NS;MX
 type DNSRecordType string
 
 // The record types that can be asked for.
 const (
-	DNSTypeA    DNSRecordType = "A"
-	DNSTypeAAAA DNSRecordType = "AAAA"
+	DNSTypeA     DNSRecordType = "A"
+	DNSTypeAAAA  DNSRecordType = "AAAA"
+	DNSTypeCNAME DNSRecordType = "CNAME"
+	DNSTypeSRV   DNSRecordType = "SRV"
+	DNSTypePTR   DNSRecordType = "PTR"
+	DNSTypeTXT   DNSRecordType = "TXT"
+	DNSTypeNS    DNSRecordType = "NS"
+	DNSTypeMX    DNSRecordType = "MX"
+)
+
+// DNSResolver says which servers are asked.
+// +kubebuilder:validation:Enum=PodDefault;ClusterDNS;EachReplica
+type DNSResolver string
+
+// The servers that can be asked. The search list is always that of the
+// source's resolv.conf.
+const (
+	// DNSPodDefault is those of the source's resolv.conf, in its order.
+	DNSPodDefault DNSResolver = "PodDefault"
+	// DNSClusterDNS is each cluster IP of the Service of the cluster's DNS.
+	DNSClusterDNS DNSResolver = "ClusterDNS"
+	// DNSEachReplica is each endpoint of that Service by its own address.
+	DNSEachReplica DNSResolver = "EachReplica"
 )
 
 // DNSTarget is a question to the DNS.
 type DNSTarget struct {
 	// name to look up. Without a trailing dot the search list of the source's
-	// resolv.conf applies, as for any program in a pod.
+	// resolv.conf applies, as for any program in a pod. With type PTR also an
+	// address.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?([.][A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*[.]?$')",message="dns.name must be a domain name, for example kubernetes.default.svc.cluster.local."
+	// +kubebuilder:validation:XValidation:rule="isIP(self) || self.matches('^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?([.][A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*[.]?$')",message="dns.name must be a domain name, for example kubernetes.default.svc.cluster.local."
 	Name string `json:"name"`
 
 	// type of the record.
@@ -268,10 +295,27 @@ type DNSTarget struct {
 	// +optional
 	Type DNSRecordType `json:"type,omitempty"`
 
+	// answers that must be among those that come, in any order; absent means that
+	// any will do. Addresses for A and AAAA; domain names for CNAME, PTR, NS and
+	// MX (without the preference); for SRV the target and its port, such as
+	// web-0.web.shop.svc.cluster.local:8080; for TXT the text.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	// +optional
+	Answers []string `json:"answers,omitempty"`
+
 	// transport of the query.
 	// +default="UDP"
 	// +optional
 	Transport DNSTransport `json:"transport,omitempty"`
+
+	// resolver: the servers that are asked; absent means those of the source's
+	// resolv.conf.
+	// +optional
+	Resolver DNSResolver `json:"resolver,omitempty"`
 }
 
 // APIServerTarget is the Kubernetes API server behind the Service

@@ -49,6 +49,8 @@ const (
 	VerdictDNSTimeout Verdict = "DNSTimeout"
 	// VerdictDNSNoAnswer: the name exists, without a record of this type.
 	VerdictDNSNoAnswer Verdict = "DNSNoAnswer"
+	// VerdictDNSWrongAnswer: an expected answer is not among those that came.
+	VerdictDNSWrongAnswer Verdict = "DNSWrongAnswer"
 	// VerdictDNSTruncated: the answer did not fit and TCP was not tried.
 	VerdictDNSTruncated Verdict = "DNSTruncated"
 	// VerdictNotListening: nothing in the target pod listens on the address,
@@ -75,7 +77,7 @@ func Verdicts() []Verdict {
 		VerdictConnected, VerdictRefused, VerdictRejected, VerdictDropped, VerdictUnreachable,
 		VerdictProtocolUnreachable, VerdictTooBig, VerdictLocalDenied, VerdictLocalError, VerdictReset,
 		VerdictWrongIdentity, VerdictProtocolError, VerdictTLSError, VerdictDNSNameError, VerdictDNSServerFailure,
-		VerdictDNSTimeout, VerdictDNSNoAnswer, VerdictDNSTruncated, VerdictNotListening,
+		VerdictDNSTimeout, VerdictDNSNoAnswer, VerdictDNSWrongAnswer, VerdictDNSTruncated, VerdictNotListening,
 		VerdictIntercepted, VerdictInconclusive, VerdictUnmeasured, VerdictUnsupported,
 	}
 }

@@ -33,6 +33,9 @@ func (j *judge) path(spec *v1alpha1.Path) *tally {
 		t.translated = to.Via == v1alpha1.ViaNodePort || to.Via == v1alpha1.ViaLoadBalancer
 		t.claimed = to.Via != v1alpha1.ViaNodePort
 	}
+	if to := spec.To.DNS; to != nil && to.Resolver == v1alpha1.DNSEachReplica {
+		t.service, t.claimed = clusterDNSNamespace, true
+	}
 	if to := spec.To.Canary; to != nil {
 		t.canary, t.enforcement = to.Direction, &Enforcement{Path: spec.Name, Direction: to.Direction}
 	}

@@ -190,25 +190,40 @@ func (e *explainer) at(f flow, at netip.AddrPort, namespace string) flow {
 // 10.96.0.10: no answer within 1s".
 var atServer = regexp.MustCompile(` at ([0-9A-Fa-f:.]{2,45}): `)
 
-// nameservers completes flows of a lookup: to the server that the evidence
-// names.
-func (e *explainer) nameservers(w *worst, base flow) []flow {
+// asked is the server that a lookup went to: the only one there is, or the one
+// that the evidence names.
+func (w *worst) asked() (netip.AddrPort, bool) {
+	if at := w.dialled.pair.addr; at.IsValid() {
+		return at, true
+	}
 	found := atServer.FindStringSubmatch(w.show.Evidence)
 	if found == nil {
-		return nil
+		return netip.AddrPort{}, false
 	}
 	server, err := netip.ParseAddr(found[1])
-	if err != nil {
+	return netip.AddrPortFrom(server.Unmap(), nameserverPort), err == nil
+}
+
+// nameservers completes flows of a lookup.
+func (e *explainer) nameservers(w *worst, base flow) []flow {
+	at, ok := w.asked()
+	if !ok {
 		return nil
 	}
-	base.Protocol, base.Port, base.lookup = v1alpha1.ProtocolUDP, nameserverPort, true
-	if dns := w.dialled.group.DNS; dns != nil && dns.Transport == v1alpha1.DNSOverTCP {
-		base.Protocol = v1alpha1.ProtocolTCP
-	}
+	server := at.Addr()
+	base.Protocol, base.Port, base.lookup = v1alpha1.ProtocolUDP, int32(at.Port()), true
 	base.destination, base.Destination.IP = "the nameserver "+server.String(), server
+	if dns := w.dialled.group.DNS; dns != nil {
+		if dns.Transport == v1alpha1.DNSOverTCP {
+			base.Protocol = v1alpha1.ProtocolTCP
+		}
+		if dns.Resolver == v1alpha1.DNSEachReplica && e.secret(clusterDNSNamespace) {
+			base.destination = "a server of the cluster's DNS"
+		}
+	}
 	// Everybody knows whose the nameservers of the cluster are, but a pod may
 	// name others.
-	out := e.behind(base, netip.AddrPortFrom(server.Unmap(), nameserverPort), clusterDNSNamespace)
+	out := e.behind(base, at, clusterDNSNamespace)
 	for i := range out {
 		out[i].destination = base.destination
 	}

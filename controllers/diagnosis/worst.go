@@ -53,7 +53,7 @@ func strengthOf(v v1alpha1.Verdict) int {
 		return 1
 	case v1alpha1.VerdictRefused, v1alpha1.VerdictReset, v1alpha1.VerdictWrongIdentity,
 		v1alpha1.VerdictProtocolError, v1alpha1.VerdictTLSError, v1alpha1.VerdictDNSNameError, v1alpha1.VerdictDNSServerFailure,
-		v1alpha1.VerdictDNSNoAnswer, v1alpha1.VerdictDNSTruncated:
+		v1alpha1.VerdictDNSNoAnswer, v1alpha1.VerdictDNSWrongAnswer, v1alpha1.VerdictDNSTruncated:
 		return 2
 	case v1alpha1.VerdictDropped, v1alpha1.VerdictDNSTimeout:
 		return 3

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -20,7 +19,6 @@ const (
 	maxClimbed = 3
 	// maxResolvers is how many pods of the cluster's DNS a climb asks.
 	maxResolvers = 5
-	dnsPort      = 53
 )
 
 // serviceRef names a port of a Service that a group aims at.
@@ -86,34 +84,16 @@ func dialledServices(drafts []draft, t *tables) (rows map[serviceRef]map[int32]s
 
 // resolvers are the servers of the cluster's DNS; nil where they are not known.
 func (a *assigner) resolvers() *v1alpha1.AssignedService {
-	for _, key := range dnsServices() {
-		s := a.cluster.Services[key]
-		if s == nil {
-			continue
-		}
-		for i := range s.Ports {
-			if s.Ports[i].Port != dnsPort {
-				continue
-			}
-			row := &v1alpha1.AssignedService{DNS: true}
-			for _, ip := range s.ClusterIPs {
-				row.Addresses = append(row.Addresses, v1alpha1.AssignedTarget{IP: ip.String(), Port: dnsPort})
-			}
-			row.Endpoints = pick(&s.Ports[i], maxResolvers)
-			return row
-		}
+	s, port := a.cluster.findDNS(func(*ServicePort) bool { return true })
+	if s == nil {
+		return nil
 	}
-	return nil
-}
-
-// dnsServices are the names under which distributions install the cluster's DNS.
-func dnsServices() []types.NamespacedName {
-	return []types.NamespacedName{
-		{Namespace: metav1.NamespaceSystem, Name: "kube-dns"},
-		{Namespace: metav1.NamespaceSystem, Name: "coredns"},
-		{Namespace: metav1.NamespaceSystem, Name: "rke2-coredns-rke2-coredns"},
-		{Namespace: "openshift-dns", Name: "dns-default"},
+	row := &v1alpha1.AssignedService{DNS: true}
+	for _, ip := range s.ClusterIPs {
+		row.Addresses = append(row.Addresses, v1alpha1.AssignedTarget{IP: ip.String(), Port: dnsPort})
 	}
+	row.Endpoints = pick(port, maxResolvers)
+	return row
 }
 
 // behind are at most n endpoints of a Service's port.

@@ -27,7 +27,8 @@ type compiledCheck struct {
 }
 
 // compiledPath is one path; either idle or one of mesh, service, pods, nodes,
-// host, canary, overlay and DNS, which needs nothing.
+// host, canary, overlay and dns, or DNS at the sources' own servers, which needs
+// nothing.
 type compiledPath struct {
 	name string
 	// namespace of the check, and whether that is not Netladder's own.
@@ -54,6 +55,8 @@ type compiledPath struct {
 	canary v1alpha1.PolicyDirection
 	// overlay is the encapsulation of the tunnels; empty for other targets.
 	overlay v1alpha1.Encapsulation
+	// dns says which servers of the cluster are asked; empty for other targets.
+	dns v1alpha1.DNSResolver
 	// protocol of targets; empty for TCP.
 	protocol v1alpha1.Protocol
 }
@@ -257,6 +260,8 @@ func (c *compiledPath) compileTarget(to *v1alpha1.Target, s Settings) (why *idle
 		if c.nodes.sel, err = parseSelector(to.Nodes.NodeSelector); err != nil {
 			return invalidSelector("to.nodes.nodeSelector", err)
 		}
+	case to.DNS != nil:
+		c.dns = to.DNS.Resolver
 	case to.Overlay != nil:
 		c.overlay = to.Overlay.Encapsulation
 	case to.Canary != nil:

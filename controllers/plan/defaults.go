@@ -114,6 +114,9 @@ func defaultTarget(to *v1alpha1.Target, namespace string) {
 	if d := to.DNS; d != nil {
 		d.Type = orText(d.Type, v1alpha1.DNSTypeA)
 		d.Transport = orText(d.Transport, v1alpha1.DNSOverUDP)
+		if d.Resolver == v1alpha1.DNSPodDefault {
+			d.Resolver = ""
+		}
 	}
 	if t := to.Pods; t != nil {
 		t.Protocol = orText(t.Protocol, v1alpha1.ProtocolTCP)

@@ -111,7 +111,10 @@ func (v *view) demandOf(c *compiledPath, p *pairing, out *ResolvedPath) *demand 
 	case host != nil:
 		d.one = account{name: fmt.Sprintf("%s:%d", strings.ToLower(host.Hostname), host.Port), protocol: c.protocol}
 		d.rate = rateOf(sources / interval.Seconds())
-	case p.spread == nil: // DNS
+	case c.dns != "":
+		d.one, d.times = account{name: "DNS"}, infraShare*dnsEndpoints
+		d.rate = rateOf(sources * p.spread.perTarget(c.perRound) * float64(p.spread.len()) / interval.Seconds())
+	case p.spread == nil: // DNS by resolv.conf
 		d.one, d.times = account{name: "DNS"}, infraShare*dnsEndpoints
 		d.rate = rateOf(sources / interval.Seconds())
 	case p.port != nil:

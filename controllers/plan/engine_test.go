@@ -147,7 +147,11 @@ func (w *world) setNode(i int) {
 	w.engine.SetNode(n)
 }
 
+// serviceKey: the last two may be the cluster's DNS.
 func serviceKey(i int) types.NamespacedName {
+	if i >= 2 {
+		return dnsServices()[i-2]
+	}
 	return types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("service-%d", i)}
 }
 
@@ -173,6 +177,11 @@ func (w *world) setService(i int) {
 		s.Ports[0].On = slices.Repeat([]string{node}, len(s.Ports[0].Endpoints))
 	}
 	w.waysInto(s)
+	if i >= 2 && len(s.Ports) > 0 && rapid.IntRange(0, 5).Draw(w.t, "names") > 0 {
+		dns := s.Ports[0]
+		dns.Name, dns.Port, dns.Protocol = "dns", dnsPort, rapid.SampledFrom([]v1alpha1.Protocol{"", "UDP", "UDP"}).Draw(w.t, "names by")
+		s.Ports = append(s.Ports, dns)
+	}
 	w.in.Cluster.Services[s.Key] = s
 	w.engine.SetService(s)
 }
@@ -239,7 +248,11 @@ func (w *world) target() (to v1alpha1.Target) {
 			Protocol: rapid.SampledFrom([]v1alpha1.Protocol{"", "", "", "UDP"}).Draw(w.t, "of"),
 		}
 	case 5:
-		to.DNS = &v1alpha1.DNSTarget{Name: "kubernetes.default"}
+		to.DNS = &v1alpha1.DNSTarget{
+			Name:      "kubernetes.default",
+			Resolver:  rapid.SampledFrom([]v1alpha1.DNSResolver{"", "PodDefault", "ClusterDNS", "EachReplica", "EachReplica", "Oracle"}).Draw(w.t, "resolver"),
+			Transport: rapid.SampledFrom([]v1alpha1.DNSTransport{"", "UDP", "TCP"}).Draw(w.t, "transport"),
+		}
 	case 6:
 		to.Nodes = &v1alpha1.NodesTarget{NodeSelector: w.selector("to"), Port: rapid.Int32Range(0, 1).Draw(w.t, "port")}
 	case 7:

@@ -176,7 +176,7 @@ func (e *Engine) stale(state *checkState, p *pending, replaced map[setKey]bool) 
 				return true
 			}
 		}
-		if c.service != nil && p.services[c.service.key]&c.reads() != 0 {
+		if c.readsChanged(p.services) {
 			return true
 		}
 	}

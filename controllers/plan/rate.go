@@ -25,7 +25,7 @@ func perRound(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup) float6
 	if g.From == v1alpha1.SourcePods {
 		sources = float64(len(g.Sources))
 	}
-	if g.Kind == v1alpha1.ProbeDNS || g.Host != nil {
+	if g.Host != nil || g.Kind == v1alpha1.ProbeDNS && (g.DNS == nil || !g.DNS.AsksMembers()) {
 		return sources
 	}
 	return sources * targetsPerRound(spec, g)

@@ -173,6 +173,8 @@ func (v *view) pair(c *compiledPath) (pairing, *idle) {
 		why = v.pairNodes(c, &p)
 	case c.host != nil:
 		v.pairHost(c, &p)
+	case c.dns != "":
+		why = v.pairDNS(c, &p)
 	case c.overlay != "":
 		why = v.pairOverlay(c, &p)
 	case c.canary != "":

@@ -58,6 +58,8 @@ func malformed(p *v1alpha1.Path) *idle {
 		return unsupported("to.mesh needs from.probers; set from.probers, or aim at to.pods")
 	case to.DNS != nil && from.Nodes != nil:
 		return unsupported("to.dns needs from.probers or from.pods; set one of them")
+	case to.DNS != nil && !knownResolver(to.DNS.Resolver):
+		return unsupported("this version of Netladder knows only to.dns.resolver PodDefault, ClusterDNS and EachReplica; set one of them, or upgrade")
 	case to.Overlay != nil && from.Nodes == nil:
 		return unsupported("to.overlay needs from.nodes; set from.nodes")
 	case to.Overlay != nil && !knownEncapsulation(to.Overlay.Encapsulation):
@@ -105,6 +107,8 @@ func protocolOf(to *v1alpha1.Target) v1alpha1.Protocol {
 		p = to.Nodes.Protocol
 	case to.Host != nil:
 		p = to.Host.Protocol
+	case to.DNS != nil && to.DNS.AsksMembers() && to.DNS.Transport == v1alpha1.DNSOverUDP:
+		p = v1alpha1.ProtocolUDP
 	}
 	if p == v1alpha1.ProtocolUDP {
 		return p

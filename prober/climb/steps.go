@@ -100,6 +100,7 @@ func (c *climb) names() {
 	question := probe.DNSQuestion{ResolvConf: c.here.ResolvConf, Type: string(v1alpha1.DNSTypeA)}
 	switch {
 	case c.group.DNS != nil:
+		question.Answers = c.group.DNS.Answers
 		question.Name, question.Type = c.group.DNS.Name, cmp.Or(string(c.group.DNS.Type), question.Type)
 	default:
 		question.Name = c.group.Host.Hostname

@@ -25,7 +25,10 @@ func probeDNS(ctx context.Context, t Target) Result {
 	if err != nil {
 		return r.end(diagnosis{verdict: LocalError, evidence: err.Error()})
 	}
-	d := l.run(t.DNS.Name)
+	d := l.expect(t.DNS.Answers, l.run(questionName(t.DNS.Name, l.qtype)))
+	if d.verdict == Connected {
+		r.names = l.names
+	}
 	r.phase("resolve", time.Since(r.began))
 	return r.end(d)
 }
@@ -43,14 +46,19 @@ type lookup struct {
 	// the end, so that they cost their share of the time once.
 	servers []netip.AddrPort
 	queries int
-	// found are the addresses of the answer.
-	found []netip.Addr
+	// names is how many names were asked for.
+	names int
+	// found are the addresses of the answer, answers all that its records say,
+	// and where is who gave it to which question.
+	found   []netip.Addr
+	answers []string
+	where   string
 }
 
 func newLookup(ctx context.Context, t Target, began time.Time) (*lookup, error) {
-	qtype, ok := map[string]uint16{"": dns.TypeA, "A": dns.TypeA, "AAAA": dns.TypeAAAA}[t.DNS.Type]
+	qtype, ok := recordTypes()[t.DNS.Type]
 	if !ok {
-		return nil, fmt.Errorf("DNS type %s is not supported: A or AAAA", t.DNS.Type)
+		return nil, fmt.Errorf("DNS type %.16q is not supported", t.DNS.Type)
 	}
 	if t.DNS.Transport != "" && t.DNS.Transport != "UDP" && t.DNS.Transport != "TCP" {
 		return nil, fmt.Errorf("DNS transport %s is not supported: UDP or TCP", t.DNS.Transport)
@@ -78,6 +86,7 @@ func (l *lookup) run(name string) diagnosis {
 	}
 	best := diagnosis{}
 	for _, candidate := range names {
+		l.names++
 		d := l.ask(candidate)
 		if searchRank(d.verdict) == 0 {
 			return l.count(d)
@@ -181,7 +190,7 @@ func (l *lookup) query(server netip.AddrPort, name string, budget time.Duration)
 	}
 	d := judgeReply(where, reply, l.qtype)
 	if d.verdict == Connected {
-		l.found = addresses(reply, l.qtype)
+		l.found, l.answers, l.where = addresses(reply, l.qtype), answers(reply, l.qtype), where
 	}
 	return d
 }

@@ -244,7 +244,7 @@ func TestDNSLocalErrors(t *testing.T) {
 		"no servers": {Name: "a.", ResolvConf: resolvConf(t, "search secret.test")},
 		"bad server": {Name: "a.", ResolvConf: resolvConf(t, "nameserver secret")},
 		"bad name":   {Name: strings.Repeat("a", 64) + ".", ResolvConf: resolvConf(t, "nameserver 127.0.0.1")},
-		"bad type":   {Name: "a.", Type: "MX", ResolvConf: resolvConf(t, "nameserver 127.0.0.1")},
+		"bad type":   {Name: "a.", Type: "AXFR", ResolvConf: resolvConf(t, "nameserver 127.0.0.1")},
 		"bad carry":  {Name: "a.", Transport: "SCTP", ResolvConf: resolvConf(t, "nameserver 127.0.0.1")},
 	} {
 		res := probe.Kinds()[probe.DNS].Probe(t.Context(), probe.Target{DNS: q, Timeout: patient})

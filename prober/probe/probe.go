@@ -191,10 +191,13 @@ type HTTPRequest struct {
 
 // DNSQuestion is a question to the resolvers of a resolv.conf.
 type DNSQuestion struct {
-	// Name to ask for; without a trailing dot the search list applies.
+	// Name to ask for; without a trailing dot the search list applies. For PTR
+	// an address may stand for its name.
 	Name string
-	// Type is "A" or "AAAA".
+	// Type is "A", "AAAA", "CNAME", "SRV", "PTR", "TXT", "NS" or "MX".
 	Type string
+	// Answers that must be among those that come; empty if any will do.
+	Answers []string
 	// Transport is "UDP" or "TCP".
 	Transport string
 	// Server to ask instead of those of the resolv.conf, whose search list still
@@ -224,6 +227,9 @@ type Result struct {
 	// NotAfter is when the server's certificate ends, or ended; zero where none
 	// came, or one that could be anybody's.
 	NotAfter time.Time
+	// Queries is how many names of the search list a lookup asked for until it
+	// had its answer; zero for other kinds, and where it had none.
+	Queries int
 	// Late is by how much the probe overslept its own deadline. The caller
 	// judges whether the probe was measured at all.
 	Late time.Duration

@@ -23,6 +23,8 @@ type run struct {
 	phases []Phase
 	// resolved is how long it took to find the address of a host name.
 	resolved time.Duration
+	// names is how many names a lookup asked for.
+	names int
 	// notAfter is when the server's certificate ends.
 	notAfter time.Time
 }
@@ -59,6 +61,7 @@ func (r *run) end(d diagnosis) Result {
 		Offender: d.offender,
 		Evidence: printable(d.evidence),
 		NotAfter: r.notAfter,
+		Queries:  r.names,
 		Late:     max(0, latency-r.target.Timeout),
 	}
 }

@@ -26,6 +26,7 @@ const (
 	DNSServerFailure    Verdict = "DNSServerFailure"
 	DNSTimeout          Verdict = "DNSTimeout"
 	DNSNoAnswer         Verdict = "DNSNoAnswer"
+	DNSWrongAnswer      Verdict = "DNSWrongAnswer"
 	DNSTruncated        Verdict = "DNSTruncated"
 	NotListening        Verdict = "NotListening"
 	Intercepted         Verdict = "Intercepted"

@@ -114,7 +114,7 @@ func groupParameterCases() []testCase {
 	moves := strings.NewReplacer("spec.paths[1].http", "spec.groups[1].http", "spec.paths[2].to.dns", "spec.groups[2].dns",
 		tlsField, "spec.groups[4].tls", grpcField, "spec.groups[5].grpc")
 	out := hostCases("spec.groups[3].host")
-	for _, c := range concat(httpCases(), dnsCases(), tlsFieldCases(tlsField), grpcCases()) {
+	for _, c := range concat(httpCases(), dnsCases(), texts(), tlsFieldCases(tlsField), grpcCases()) {
 		path := moves.Replace(c.path)
 		if path == c.path || c.wantError == httpTargetMessage {
 			continue
@@ -131,7 +131,7 @@ func TestProbeAssignmentStatus(t *testing.T) {
 	const g, pair, rung = "status.groups[0]", "status.notPassing[0]", "status.rungs[0]"
 	out := concat(
 		timeCases("status.heartbeat"), timeCases(pair+".since"), countCases(g+".pairs"),
-		between(g+".p50Microseconds", 0, 3_600_000_000), between(g+".p99Microseconds", 0, 3_600_000_000),
+		between(g+".p50Microseconds", 0, 3_600_000_000), between(g+".p99Microseconds", 0, 3_600_000_000), between(g+".queries", 0, 64),
 		between("status.cut", 0, 100_000_000), streakCases(pair+".streak"),
 		atMost("status.podUID", 64), atMost(g+".key", 512), atMost(g+".hash", 64),
 		atMost(pair+".group", 512), atMost(pair+".target", 320), atMost(pair+".verdict", 32), atMost(pair+".reason", 64), atMost(pair+".evidence", 256),

@@ -60,6 +60,11 @@ const (
 	serviceNamespaceMessage = "service.namespace must be the name of a namespace, for example commerce"
 	portMessage             = "service.port must be a port number from 1 to 65535, for example 8080 without quotes, or the name of a port of the Service, for example http"
 	dnsNameMessage          = "dns.name must be a domain name, for example kubernetes.default.svc.cluster.local."
+	dnsAddressMessage       = "dns.name can be an address only with type PTR: set type to PTR, or name to a domain name"
+	dnsAnswersAMessage      = "dns.answers of type A must be IPv4 addresses, for example 10.96.0.1"
+	dnsAnswersAAAAMessage   = "dns.answers of type AAAA must be IPv6 addresses, for example fd00::1"
+	dnsAnswersNameMessage   = "dns.answers of types CNAME, PTR, NS and MX must be domain names, for example db.example.com"
+	dnsAnswersSRVMessage    = "dns.answers of type SRV must be the target and its port, for example web-0.web.shop.svc.cluster.local:8080"
 	httpPathMessage         = "http.path must begin with '/' and hold no spaces or control characters, for example /healthz"
 	httpHostMessage         = "http.host must be a host name with an optional port, for example shop.example.com"
 )
@@ -79,7 +84,7 @@ func TestConnectivityCheck(t *testing.T) {
 		seen: newEvidence(),
 	}
 	s.run(t, concat(
-		durationCases(), specCases(), nameCases(), unionCases(), httpCases(), serviceCases(), dnsCases(), meshCases(),
+		durationCases(), specCases(), nameCases(), unionCases(), httpCases(), serviceCases(), dnsCases(), texts(), answerCases(), meshCases(),
 		podsCases(), nodesCases(), hostCases(hostField), layerCases(), canaryCases(), overlayCases(), tlsCases(), grpcCases(),
 	))
 	t.Run("coverage", func(t *testing.T) {

@@ -3,7 +3,10 @@
 
 package api_test
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 func empty() map[string]any { return map[string]any{} }
 
@@ -115,7 +118,8 @@ func dnsCases() []testCase {
 	const dns, name = "spec.paths[2].to.dns", "spec.paths[2].to.dns.name"
 	label := strings.Repeat("a", 63)
 	long := strings.Join([]string{label, label, label, strings.Repeat("a", 61)}, ".")
-	out := concat(oneOf(dns+".type", "A", "AAAA"), oneOf(dns+".transport", "UDP", "TCP"))
+	out := concat(oneOf(dns+".type", "A", "AAAA", "CNAME", "SRV", "PTR", "TXT", "NS", "MX"), oneOf(dns+".transport", "UDP", "TCP"),
+		oneOf(dns+".resolver", "PodDefault", "ClusterDNS", "EachReplica"))
 	for reason, value := range map[string]string{
 		"dot": ".", "two dots": "a..b", "leading dot": ".a", "space": "a b", "URL": "http://a", "long label": label + "a",
 		"leading hyphen": "-a", "trailing hyphen": "a-.b", "not ASCII": "é.example.com", "newline": "a\n", "wildcard": "*.example.com",
@@ -132,6 +136,56 @@ func dnsCases() []testCase {
 		refuse("dns.name empty, explained", name, "", dnsNameMessage),
 		required(name),
 	)
+}
+
+// texts are answers that are not looked into.
+func texts() []testCase {
+	const dns, answers = "spec.paths[2].to.dns", "spec.paths[2].to.dns.answers"
+	out := concat(itemsAtMost(answers, 16, func(i int) any { return fmt.Sprintf("192.0.2.%d", i) }), []testCase{
+		accept("the longest and the shortest answer", answers, []any{strings.Repeat("a", 255), "a"}),
+		refuse("no answers", answers, []any{}, "should have at least 1 items"),
+		elsewhere("an empty answer", answers, []any{""}, answers+"[0]", "should be at least 1 chars long"),
+		elsewhere("a long answer", answers, []any{strings.Repeat("a", 256)}, answers+"[0]", "may not be more than 255 bytes"),
+		elsewhere("an answer twice", answers, []any{"192.0.2.1", "192.0.2.1"}, answers+"[1]", "Duplicate value"),
+	})
+	for i := range out {
+		out[i].mutate = both(set(dns+".type", "TXT"), out[i].mutate)
+	}
+	return out
+}
+
+// answerCases are about what only a check is refused for: the answers that its
+// paths expect.
+func answerCases() []testCase {
+	const dns, name, answers = "spec.paths[2].to.dns", "spec.paths[2].to.dns.name", "spec.paths[2].to.dns.answers"
+	expecting := func(qtype string, list ...any) func(map[string]any) {
+		return both(set(dns+".type", qtype), set(answers, list))
+	}
+	out := []testCase{
+		{name: "address to look up", mutate: both(set(name, "10.96.0.1"), set(dns+".type", "PTR"))},
+		{name: "IPv6 address to look up", mutate: both(set(name, "fd00::1"), set(dns+".type", "PTR"))},
+		elsewhere("address of an address", name, "10.96.0.1", dns, dnsAddressMessage),
+		elsewhere("IPv6 address of an address", name, "fd00::1", dns, dnsAddressMessage),
+	}
+	for _, c := range []struct {
+		types, good, bad []string
+		message          string
+	}{
+		{[]string{"A"}, []string{"10.96.0.1"}, []string{"fd00::1", "a.example.com", "10.96.0.1:80", "10.96.0.1 "}, dnsAnswersAMessage},
+		{[]string{"AAAA"}, []string{"fd00::1", "FD00::0001"}, []string{"10.96.0.1", "::ffff:10.96.0.1", "[fd00::1]"}, dnsAnswersAAAAMessage},
+		{[]string{"CNAME", "PTR", "NS", "MX"}, []string{"db.example.com", "Db.example.com.", "a"}, []string{"10 mail.example.com", "a..b", "fd00::1", "a\n"}, dnsAnswersNameMessage},
+		{[]string{"SRV"}, []string{"web-0.web.shop.svc:8080", "a.:1", "a:65535"}, []string{"a", "0 100 8080 a", "a:0", "a:100000", ":80"}, dnsAnswersSRVMessage},
+	} {
+		for _, qtype := range c.types {
+			for _, good := range c.good {
+				out = append(out, testCase{name: qtype + " answer " + good, mutate: expecting(qtype, good)})
+			}
+			for _, bad := range c.bad {
+				out = append(out, testCase{name: qtype + " answer " + bad, mutate: expecting(qtype, c.good[0], bad), wantField: dns, wantError: c.message})
+			}
+		}
+	}
+	return out
 }
 
 func meshCases() []testCase {

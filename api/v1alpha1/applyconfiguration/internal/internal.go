@@ -260,12 +260,23 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
 - name: com.github.netladder.netladder.api.v1alpha1.DNSRecordType
   scalar: string
+- name: com.github.netladder.netladder.api.v1alpha1.DNSResolver
+  scalar: string
 - name: com.github.netladder.netladder.api.v1alpha1.DNSTarget
   map:
     fields:
+    - name: answers
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: name
       type:
         scalar: string
+    - name: resolver
+      type:
+        namedType: com.github.netladder.netladder.api.v1alpha1.DNSResolver
     - name: transport
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.DNSTransport
@@ -326,6 +337,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pairs
       type:
         namedType: com.github.netladder.netladder.api.v1alpha1.PairCounts
+    - name: queries
+      type:
+        scalar: numeric
 - name: com.github.netladder.netladder.api.v1alpha1.HTTPLayer
   map:
     fields:

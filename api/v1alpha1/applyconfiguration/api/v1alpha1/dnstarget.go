@@ -15,12 +15,21 @@ import (
 // DNSTarget is a question to the DNS.
 type DNSTargetApplyConfiguration struct {
 	// name to look up. Without a trailing dot the search list of the source's
-	// resolv.conf applies, as for any program in a pod.
+	// resolv.conf applies, as for any program in a pod. With type PTR also an
+	// address.
 	Name *string `json:"name,omitempty"`
 	// type of the record.
 	Type *apiv1alpha1.DNSRecordType `json:"type,omitempty"`
+	// answers that must be among those that come, in any order; absent means that
+	// any will do. Addresses for A and AAAA; domain names for CNAME, PTR, NS and
+	// MX (without the preference); for SRV the target and its port, such as
+	// web-0.web.shop.svc.cluster.local:8080; for TXT the text.
+	Answers []string `json:"answers,omitempty"`
 	// transport of the query.
 	Transport *apiv1alpha1.DNSTransport `json:"transport,omitempty"`
+	// resolver: the servers that are asked; absent means those of the source's
+	// resolv.conf.
+	Resolver *apiv1alpha1.DNSResolver `json:"resolver,omitempty"`
 }
 
 // DNSTargetApplyConfiguration constructs a declarative configuration of the DNSTarget type for use with
@@ -45,10 +54,28 @@ func (b *DNSTargetApplyConfiguration) WithType(value apiv1alpha1.DNSRecordType) 
 	return b
 }
 
+// WithAnswers adds the given value to the Answers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Answers field.
+func (b *DNSTargetApplyConfiguration) WithAnswers(values ...string) *DNSTargetApplyConfiguration {
+	for i := range values {
+		b.Answers = append(b.Answers, values[i])
+	}
+	return b
+}
+
 // WithTransport sets the Transport field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Transport field is set to the value of the last call.
 func (b *DNSTargetApplyConfiguration) WithTransport(value apiv1alpha1.DNSTransport) *DNSTargetApplyConfiguration {
 	b.Transport = &value
+	return b
+}
+
+// WithResolver sets the Resolver field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Resolver field is set to the value of the last call.
+func (b *DNSTargetApplyConfiguration) WithResolver(value apiv1alpha1.DNSResolver) *DNSTargetApplyConfiguration {
+	b.Resolver = &value
 	return b
 }

@@ -20,6 +20,9 @@ type GroupStatusApplyConfiguration struct {
 	P50Microseconds *int64 `json:"p50Microseconds,omitempty"`
 	// p99Microseconds: 99th percentile of the recent good probes.
 	P99Microseconds *int64 `json:"p99Microseconds,omitempty"`
+	// queries: how many names of the search list one lookup asks for until it
+	// has its answer, the most of all pairs; absent for other kinds than DNS.
+	Queries *int32 `json:"queries,omitempty"`
 }
 
 // GroupStatusApplyConfiguration constructs a declarative configuration of the GroupStatus type for use with
@@ -65,5 +68,13 @@ func (b *GroupStatusApplyConfiguration) WithP50Microseconds(value int64) *GroupS
 // If called multiple times, the P99Microseconds field is set to the value of the last call.
 func (b *GroupStatusApplyConfiguration) WithP99Microseconds(value int64) *GroupStatusApplyConfiguration {
 	b.P99Microseconds = &value
+	return b
+}
+
+// WithQueries sets the Queries field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Queries field is set to the value of the last call.
+func (b *GroupStatusApplyConfiguration) WithQueries(value int32) *GroupStatusApplyConfiguration {
+	b.Queries = &value
 	return b
 }

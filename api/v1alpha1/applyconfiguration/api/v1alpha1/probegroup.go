@@ -15,8 +15,9 @@ import (
 //
 // ProbeGroup is the part of one path that one prober tests with one kind of
 // probe. For each of its sources its pairs are: for a mesh kind, each IP of
-// each of its nodes; for DNS and a hostname, one; for any other kind, each of
-// its targets of the same IP family as an address of the source.
+// each of its nodes; for DNS at the source's own servers and for a hostname,
+// one; for any other kind, each of its targets of the same IP family as an
+// address of the source.
 type ProbeGroupApplyConfiguration struct {
 	// key is unique within the assignment: check namespace, check name, path
 	// name and kind, separated by slashes.
@@ -34,8 +35,8 @@ type ProbeGroupApplyConfiguration struct {
 	// expect Deny turns the judgement of a probe round: Connected is bad, and
 	// a verdict by which a filter can say no is good. Absent means Allow.
 	Expect *apiv1alpha1.Expectation `json:"expect,omitempty"`
-	// members: for mesh kinds rows of spec.nodes, for DNS and a hostname
-	// empty, for any other kind rows of spec.targets.
+	// members: for mesh kinds rows of spec.nodes, for DNS at the source's own
+	// servers and for a hostname empty, else rows of spec.targets.
 	Members []int32 `json:"members,omitempty"`
 	// window: how many of the first members take turns; those behind them are
 	// tested in every round (pairs that were bad when the window moved on).
