@@ -230,7 +230,7 @@ func (c *Cluster) clusterIP(ctx context.Context, object string) (string, error) 
 	}
 	ip, err := netip.ParseAddr(service.Spec.ClusterIP)
 	if err != nil || !ip.Is4() {
-		return "", fmt.Errorf("Service %s has the ClusterIP %q: want an IPv4 address", object, service.Spec.ClusterIP)
+		return "", fmt.Errorf("the ClusterIP of Service %s is %q: want an IPv4 address", object, service.Spec.ClusterIP)
 	}
 	return ip.String(), nil
 }
