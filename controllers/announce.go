@@ -20,7 +20,8 @@ import (
 	"github.com/netladder/netladder/controllers/status"
 )
 
-// maxWaitingEvents bounds the events that wait for the write budget. When a
+// maxWaitingEvents bounds the events that wait for the write budget, and again
+// those about policies. When a
 // whole network breaks, the first events say so; the statuses say the rest.
 const maxWaitingEvents = 200
 
@@ -32,6 +33,9 @@ type announcer struct {
 	clock    clock.PassiveClock
 	instance string
 	waiting  chan announcement
+	// findings about policies wait apart: they come in hundreds when they come at
+	// all, and no hurry is in them.
+	findings chan announcement
 	// pause before the second try to write an event.
 	pause time.Duration
 }
@@ -51,8 +55,8 @@ const (
 
 func newAnnouncer(w *writer, m *metrics, c clock.PassiveClock, instance string) *announcer {
 	return &announcer{
-		writer: w, metrics: m, clock: c, instance: instance, waiting: make(chan announcement, maxWaitingEvents),
-		pause: firstPause,
+		writer: w, metrics: m, clock: c, instance: instance, pause: firstPause,
+		waiting: make(chan announcement, maxWaitingEvents), findings: make(chan announcement, maxWaitingEvents),
 	}
 }
 
@@ -68,8 +72,12 @@ func (a *announcer) announce(ctx context.Context, check *v1alpha1.ConnectivityCh
 }
 
 func (a *announcer) take(ctx context.Context, n announcement) {
+	to := a.waiting
+	if n.action == actionAudit {
+		to = a.findings
+	}
 	select {
-	case a.waiting <- n:
+	case to <- n:
 	default:
 		a.metrics.dropped.Inc()
 		log.FromContext(ctx).Info("Dropped an event: too many wait", "reason", n.event.Reason, "path", n.event.Path)
@@ -83,26 +91,55 @@ func (a *announcer) Start(ctx context.Context) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTimeout, cancel) })
 	defer stop()
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case next := <-a.waiting:
-			_ = a.record(ctx, last, next) // it says what it dropped
+	for {
+		next, ok := a.next(ctx)
+		if !ok {
+			break
 		}
+		_ = a.record(ctx, last, next) // it says what it dropped
 	}
 	var err error
 	for {
-		select {
-		case next := <-a.waiting:
-			if err == nil {
-				err = a.record(ctx, last, next)
-			} else {
-				a.drop(ctx, next, err)
-			}
-		default:
+		next, ok := a.left()
+		switch {
+		case !ok:
 			return nil
+		case err == nil:
+			err = a.record(ctx, last, next)
+		default:
+			a.drop(ctx, next, err)
 		}
 	}
+}
+
+// next waits for an event; false when the context ends.
+func (a *announcer) next(ctx context.Context) (announcement, bool) {
+	if ctx.Err() != nil {
+		return announcement{}, false
+	}
+	if next, ok := a.left(); ok {
+		return next, true
+	}
+	select {
+	case <-ctx.Done():
+		return announcement{}, false
+	case next := <-a.waiting:
+		return next, true
+	case next := <-a.findings:
+		return next, true
+	}
+}
+
+// left is an event that waits already; false if none does.
+func (a *announcer) left() (announcement, bool) {
+	for _, from := range []chan announcement{a.waiting, a.findings} {
+		select {
+		case next := <-from:
+			return next, true
+		default:
+		}
+	}
+	return announcement{}, false
 }
 
 // drainTimeout leaves the rest of the process some time to stop.

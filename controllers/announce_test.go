@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,8 +16,10 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	testingclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/netladder/netladder/controllers/status"
@@ -151,5 +154,43 @@ func TestEventsAreWrittenBeforeTheEnd(t *testing.T) {
 	must(t, a.Start(ended))
 	if got := h.noted("mesh"); !slices.Equal(got, want) {
 		t.Errorf("events: %v", got)
+	}
+}
+
+// TestFindingsAreNotInTheWay: however many findings about policies come at once,
+// as when Netladder is installed, that a path fails is told first.
+func TestFindingsAreNotInTheWay(t *testing.T) {
+	h := newCluster(t)
+	var first atomic.Pointer[string]
+	a := announcerOf(h, rate.Inf, func(r *http.Request) error {
+		if r.Method != http.MethodPost {
+			return nil
+		}
+		body, err := r.GetBody()
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(body)
+		if err != nil {
+			return err
+		}
+		first.CompareAndSwap(nil, ptr.To(string(text)))
+		return nil
+	}, nil)
+	for i := range maxWaitingEvents + 1 {
+		a.take(t.Context(), announcement{
+			regarding: corev1.ObjectReference{Kind: "NetworkPolicyAudit", Namespace: h.namespace, Name: "netladder"}, action: actionAudit,
+			event: status.Event{Type: status.Warning, Reason: "SelectsNoPod", Message: fmt.Sprint("finding ", i)}, at: a.clock.Now(),
+		})
+	}
+	a.announce(t.Context(), builders.MakeCheck("mesh").Namespace(h.namespace).Obj(), []status.Event{{Type: status.Warning, Reason: "PathFailing", Message: "it fails"}})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	must(t, a.Start(ended))
+	if got := first.Load(); got == nil || !strings.Contains(*got, "it fails") {
+		t.Errorf("the first event written is %v", got)
+	}
+	if got := h.noted("netladder"); len(got) != maxWaitingEvents {
+		t.Errorf("%d findings were told, want %d", len(got), maxWaitingEvents)
 	}
 }
