@@ -25,8 +25,10 @@ type policies struct {
 	// known is true once all policies were taken in, refused while they may not
 	// be read.
 	known, refused bool
-	// changed are the policies that changed of late, by their namespace.
+	// changed are the policies that changed of late, by their namespace; swept is
+	// when those that did so longer ago were last forgotten.
 	changed map[string]map[string]diagnosis.PolicyChange
+	swept   time.Time
 	// pods and namespaces that changed of late.
 	pods       recent[types.UID]
 	namespaces recent[string]
@@ -89,9 +91,25 @@ func (w *world) observePolicies(list []*networkingv1.NetworkPolicy) touched {
 	}
 	if !p.known {
 		p.known, p.refused = true, false
-		clear(p.changed) // they were there before
+		p.begin(w.clock.Now(), list)
 	}
 	return w.takeDirty(slices.Collect(maps.Keys(w.checks))...)
+}
+
+// begin with policies that were there before anybody looked. Of one that is as
+// young as a change that counts it is known when it came, though not by which
+// clock.
+func (p *policies) begin(now time.Time, list []*networkingv1.NetworkPolicy) {
+	clear(p.changed)
+	for _, each := range list {
+		at := each.CreationTimestamp.Time
+		if at.After(now) {
+			at = now
+		}
+		if now.Sub(at) < diagnosis.ProgrammingTime {
+			p.change(at, types.NamespacedName{Namespace: each.Namespace, Name: each.Name}, nil, each)
+		}
+	}
 }
 
 // policiesRefused notes that policies cannot be read: what was known of them is
@@ -133,16 +151,32 @@ func (p *policies) set(now time.Time, key types.NamespacedName, object *networki
 	if object != nil && before != nil && object.UID == before.UID && object.Generation == before.Generation {
 		return // who manages it may have changed, but not what it says
 	}
-	recently := p.changed[key.Namespace]
-	if recently == nil {
-		recently = map[string]diagnosis.PolicyChange{}
-		p.changed[key.Namespace] = recently
-	}
-	maps.DeleteFunc(recently, func(_ string, c diagnosis.PolicyChange) bool { return now.Sub(c.At) >= diagnosis.ProgrammingTime })
-	if earlier, ok := recently[key.Name]; ok {
+	p.forgetChanges(now)
+	if earlier, ok := p.changed[key.Namespace][key.Name]; ok && now.Sub(earlier.At) < diagnosis.ProgrammingTime {
 		before = earlier.Before
 	}
-	recently[key.Name] = diagnosis.PolicyChange{At: now, Before: before, After: object}
+	p.change(now, key, before, object)
+}
+
+func (p *policies) change(at time.Time, key types.NamespacedName, before, after *networkingv1.NetworkPolicy) {
+	if p.changed[key.Namespace] == nil {
+		p.changed[key.Namespace] = map[string]diagnosis.PolicyChange{}
+	}
+	p.changed[key.Namespace][key.Name] = diagnosis.PolicyChange{At: at, Before: before, After: after}
+}
+
+// forgetChanges that are too long ago to count.
+func (p *policies) forgetChanges(now time.Time) {
+	if now.Sub(p.swept) < diagnosis.ProgrammingTime {
+		return
+	}
+	p.swept = now
+	for namespace, changes := range p.changed {
+		maps.DeleteFunc(changes, func(_ string, c diagnosis.PolicyChange) bool { return now.Sub(c.At) >= diagnosis.ProgrammingTime })
+		if len(changes) == 0 {
+			delete(p.changed, namespace)
+		}
+	}
 }
 
 func (p *policies) count(namespace string, more int) {

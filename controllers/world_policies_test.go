@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
@@ -200,6 +201,46 @@ func TestPolicyView(t *testing.T) {
 	}
 	if w.observePolicies(nil); w.policiesFor(types.NamespacedName{Namespace: tenant, Name: "shop"}) == nil {
 		t.Error("policies that may be read again are not lent")
+	}
+}
+
+// TestPolicyCreatedBeforeTheStart: a controller that begins to lead knows of a
+// policy that is there since when it is there, and holds nothing against the
+// network plugin too early.
+func TestPolicyCreatedBeforeTheStart(t *testing.T) {
+	w, _, _, _ := shopWorld(t)
+	now := w.clock.Now()
+	created := func(name string, at time.Time) *networkingv1.NetworkPolicy {
+		p := isolate(tenant, name, "db", 1)
+		p.CreationTimestamp = metav1.NewTime(at)
+		return p
+	}
+	w.observePolicies([]*networkingv1.NetworkPolicy{
+		created("ahead", now.Add(2*time.Second)), created("new", now.Add(-20*time.Second)), created("old", now.Add(-time.Hour)),
+	})
+	look(w, func(v diagnosis.PolicyView) {
+		got := v.PolicyChanges(tenant)
+		if len(got) != 2 || got[0].After.Name != "ahead" || !got[0].At.Equal(now) ||
+			got[1].After.Name != "new" || got[1].Before != nil || !got[1].At.Equal(now.Add(-20*time.Second)) {
+			t.Errorf("changes: %+v", got)
+		}
+	})
+}
+
+// TestChangesOfPoliciesAreForgotten: also those of namespaces that are gone, as
+// where each test of something has its own.
+func TestChangesOfPoliciesAreForgotten(t *testing.T) {
+	w, _, _, _ := shopWorld(t)
+	clock := w.clock.(*testingclock.FakeClock)
+	w.observePolicies(nil)
+	for i := range 100 {
+		p := isolate(fmt.Sprint("test-", i), "deny", "", 1)
+		w.observePolicy(keyOf(p), p)
+		w.observePolicy(keyOf(p), nil)
+		clock.Step(diagnosis.ProgrammingTime / 10)
+	}
+	if kept := len(w.policies.changed); kept > 30 {
+		t.Errorf("changes of %d namespaces are remembered", kept)
 	}
 }
 
