@@ -216,8 +216,8 @@ const (
 	// ReasonNoLocalEndpoint: the Service has internalTrafficPolicy Local and no
 	// endpoint on the source's node.
 	ReasonNoLocalEndpoint = "NoLocalEndpoint"
-	// ReasonEndpointUnreachable: an endpoint that is neither a pod nor on a node
-	// of the cluster does not answer one node, and answers others.
+	// ReasonEndpointUnreachable: an endpoint that is no pod, such as the API
+	// server, does not answer by its own address.
 	ReasonEndpointUnreachable = "EndpointUnreachable"
 	// ReasonNodeUnreachable: the two nodes do not reach each other, outside of
 	// any pod network.

@@ -67,7 +67,7 @@ type Summary struct {
 	Broken string `json:"broken,omitempty"`
 
 	// rung of the network on which the first of the paths that fail and have a
-	// diagnosis is broken.
+	// diagnosis is broken; Undetermined only if none of them is told apart.
 	// +kubebuilder:validation:Enum=DNS;Endpoints;Service;Policy;Listener;Application;PodNetwork;Overlay;MTU;Underlay;Node;Undetermined
 	// +optional
 	Rung Rung `json:"rung,omitempty"`

@@ -136,7 +136,7 @@ func about(paths []v1alpha1.PathStatus, all int, one, many string) string {
 		switch {
 		case len(paths) > maxExplained:
 			parts[i] = p.Name
-		case p.Diagnosis != nil:
+		case p.Diagnosis != nil && p.Diagnosis.Rung != v1alpha1.RungUndetermined:
 			// Why it fails is worth more than who fails to reach whom.
 			parts[i] = fmt.Sprintf("%s (%s)", p.Name, cut(p.Diagnosis.Message, maxMessage/2))
 		case p.Message != "" && p.Reason != "":

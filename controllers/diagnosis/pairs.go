@@ -28,9 +28,13 @@ type bad struct {
 	state   v1alpha1.State
 	reason  string
 	verdict v1alpha1.Verdict
-	// evidence as reported, not yet made printable.
-	evidence string
-	since    time.Time
+	// evidence as reported, not yet made printable; said is the same where it may
+	// not be shown.
+	evidence, said string
+	// streak and cause as reported.
+	streak int32
+	cause  string
+	since  time.Time
 	// group and node that the pair is of; nil and empty where it is not named.
 	group *v1alpha1.ProbeGroup
 	node  string
@@ -105,7 +109,10 @@ func (t *tally) unattempted(src *source, n int) {
 // entry judges one pair that a report lists.
 func (j *judge) entry(t *tally, c *claim, l *listed) {
 	b := j.name(t, c, &l.pair)
-	b.state, b.verdict = l.entry.State, l.entry.Verdict
+	b.state, b.verdict, b.said, b.streak = l.entry.State, l.entry.Verdict, l.entry.Evidence, l.entry.Streak
+	if b.state == v1alpha1.StateFailing {
+		b.cause = l.entry.Reason
+	}
 	if !b.hidden {
 		b.evidence = l.entry.Evidence
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/ladder"
 	"github.com/netladder/netladder/controllers/policy"
 )
 
@@ -27,9 +28,10 @@ const (
 	maxManaged = 320
 )
 
-// explainer finds out what NetworkPolicies have to do with the pairs that fail.
+// explainer finds out why pairs fail.
 type explainer struct {
 	*judge
+	// view and index are nil where policies are not known.
 	view  PolicyView
 	index *policy.Index
 	// looked are the namespaces on which what was found depends.
@@ -38,23 +40,30 @@ type explainer struct {
 	asked, compared int
 	// typos by namespace and direction, found once.
 	typos map[typoAt][]typo
+	// climbs are the rows of each node, read once.
+	climbs map[string]rungs
 }
 
-// explain adds to each path that fails why, as far as policies are why. Only
-// the pairs that may be shown are looked at.
+// explain adds to each path that fails why, as far as that can be told. Only the
+// pairs that may be shown are looked at.
 func (j *judge) explain(paths []*tally) {
-	if j.in.Policies == nil {
-		return
-	}
-	j.in.Policies.Read(func(v PolicyView) []string {
-		e := &explainer{judge: j, view: v, index: v.Index(), looked: map[string]struct{}{}, typos: map[typoAt][]typo{}}
+	e := &explainer{judge: j, looked: map[string]struct{}{}, typos: map[typoAt][]typo{}, climbs: map[string]rungs{}}
+	diagnose := func() {
 		for _, t := range paths {
 			if t.canary == "" { // what those say is said already
 				t.status.Diagnosis = e.path(t)
 			}
 		}
-		return slices.Sorted(maps.Keys(e.looked))
-	})
+	}
+	if j.in.Policies == nil {
+		diagnose()
+	} else {
+		j.in.Policies.Read(func(v PolicyView) []string {
+			e.view, e.index = v, v.Index()
+			diagnose()
+			return slices.Sorted(maps.Keys(e.looked))
+		})
+	}
 	for _, t := range paths {
 		if t.canary == "" {
 			t.say(t.status.Diagnosis)
@@ -62,9 +71,10 @@ func (j *judge) explain(paths []*tally) {
 	}
 }
 
-// say ends the message of a path with its diagnosis.
+// say ends the message of a path with its diagnosis. What may be is not said
+// there: it is no news.
 func (t *tally) say(d *v1alpha1.PathDiagnosis) {
-	if d == nil {
+	if d == nil || d.Rung == v1alpha1.RungUndetermined {
 		return
 	}
 	end := "; " + strings.TrimPrefix(d.Message, Open)
@@ -79,7 +89,11 @@ const leastMessage = 256
 
 // cause of one pair's failure.
 type cause struct {
+	// rung that is broken; empty for Policy.
+	rung   v1alpha1.Rung
 	reason string
+	// candidates where the rung is Undetermined.
+	candidates []v1alpha1.Rung
 	// key is the same for pairs that fail for the same cause.
 	key string
 	// text is the sentence about this pair.
@@ -98,12 +112,17 @@ type causes struct {
 	pairs          int
 }
 
-// path says why a path fails; nil if policies are not known to be why.
+// path says why a path fails; nil if nothing can be said.
 func (e *explainer) path(t *tally) *v1alpha1.PathDiagnosis {
-	if t.status.State != v1alpha1.StateFailing || t.status.Reason != "" {
+	switch {
+	case t.status.State != v1alpha1.StateFailing:
+		return nil
+	case t.status.Reason == v1alpha1.ReasonNoEndpoints:
+		return e.noEndpoints(t)
+	case t.status.Reason != "":
 		return nil
 	}
-	if e.index == nil || t.counts.Failing == 0 {
+	if e.in.Policies != nil && e.index == nil || t.counts.Failing == 0 {
 		// It is not known yet, or the path only keeps the state that it had.
 		if p := t.previous; p != nil && p.State == v1alpha1.StateFailing {
 			return p.Diagnosis.DeepCopy()
@@ -132,10 +151,21 @@ func (e *explainer) path(t *tally) *v1alpha1.PathDiagnosis {
 		return nil
 	}
 	return &v1alpha1.PathDiagnosis{
-		Rung: v1alpha1.RungPolicy, Reason: main.first.reason,
+		Rung: cmp.Or(main.first.rung, v1alpha1.RungPolicy), Reason: main.first.reason, Candidates: main.first.candidates,
 		Message:  printable(main.sentence(shown, e.managed(main.first.policies)), maxMessage),
 		Policies: main.first.policies,
 	}
+}
+
+// noEndpoints says why a Service whose endpoints are the targets has none.
+func (e *explainer) noEndpoints(t *tally) *v1alpha1.PathDiagnosis {
+	key, ok := e.serviceKey(t.status.Name)
+	facts := e.in.Services[key]
+	if !ok || facts == nil {
+		return nil
+	}
+	f := ladder.NoEndpoints(&ladder.Service{Name: key.String(), Empty: e.empty(t, facts)})
+	return &v1alpha1.PathDiagnosis{Rung: f.Rung, Reason: f.Reason, Message: printable(f.Text, maxMessage)}
 }
 
 func (c *causes) add(one *cause, shown *v1alpha1.WorstPair) {
@@ -148,15 +178,26 @@ func (c *causes) add(one *cause, shown *v1alpha1.WorstPair) {
 	}
 }
 
-// mainCause is the cause of most of the pairs, among equals always the same.
+// mainCause is the cause of most of the pairs, among equals the one whose rung
+// comes first, and then always the same. One that is not determined counts last.
 func mainCause(by map[string]*causes) *causes {
 	var main *causes
 	for _, key := range slices.Sorted(maps.Keys(by)) {
-		if main == nil || by[key].pairs > main.pairs {
-			main = by[key]
+		if c := by[key]; main == nil || c.compare(main) < 0 {
+			main = c
 		}
 	}
 	return main
+}
+
+func (c *causes) compare(b *causes) int {
+	undetermined := func(c *causes) int {
+		if c.first.rung == v1alpha1.RungUndetermined {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(undetermined(c)-undetermined(b), b.pairs-c.pairs, ladder.Rank(cmp.Or(c.first.rung, v1alpha1.RungPolicy))-ladder.Rank(cmp.Or(b.first.rung, v1alpha1.RungPolicy)))
 }
 
 // sentence about the cause of so many of the pairs that are shown.
@@ -196,8 +237,40 @@ func (e *explainer) managed(policies []v1alpha1.DecidingPolicy) string {
 	return "; " + strings.Join(parts, ", ") + ": change it there, a manual fix will be overwritten"
 }
 
-// pair says why one pair fails; nil if policies are not known to be why.
+// pair says why one pair fails; nil if nothing can be said.
 func (e *explainer) pair(t *tally, w *worst) *cause {
+	asked := e.ask(t, w)
+	if t.deny {
+		if len(asked) == 0 {
+			return nil
+		}
+		return e.open(asked)
+	}
+	a := e.answer(w, asked)
+	f := e.ladderOf(t, w, a)
+	switch {
+	case f == nil:
+		return nil
+	case f == a.denied || f == a.slow:
+		return a.cause
+	}
+	return &cause{rung: f.Rung, reason: f.Reason, key: string(f.Rung) + " " + f.Object, text: f.Text, candidates: f.Candidates}
+}
+
+// answered is what policies say about a pair that must work: at most one of
+// denied, slow and admitted, with the cause that goes with it.
+type answered struct {
+	denied, slow *ladder.Finding
+	admitted     bool
+	cause        *cause
+}
+
+// ask evaluates the connections that a pair may have been; none if that is not
+// known.
+func (e *explainer) ask(t *tally, w *worst) []question {
+	if e.index == nil {
+		return nil
+	}
 	flows := e.flows(t, w)
 	e.asked += len(flows)
 	if len(flows) == 0 || e.asked > maxAsked {
@@ -213,13 +286,24 @@ func (e *explainer) pair(t *tally, w *worst) *cause {
 			return nil
 		}
 	}
-	if t.deny {
-		return e.open(asked)
+	return asked
+}
+
+func (e *explainer) answer(w *worst, asked []question) (a answered) {
+	if len(asked) == 0 || !deniable(w.show.Verdict) {
+		return a
 	}
-	if !deniable(w.show.Verdict) {
-		return nil
+	a.admitted = !slices.ContainsFunc(asked, func(q question) bool { return q.result.Verdict != policy.Allow })
+	if a.cause = e.denied(asked); a.cause == nil {
+		return a
 	}
-	return e.denied(asked)
+	f := &ladder.Finding{Rung: v1alpha1.RungPolicy, Reason: a.cause.reason, Text: a.cause.text}
+	if a.cause.reason == v1alpha1.ReasonPolicyDenies {
+		a.denied = f
+	} else {
+		a.slow = f
+	}
+	return a
 }
 
 // question that was asked about one connection, and its answer.

@@ -28,6 +28,12 @@ type dialled struct {
 	group *v1alpha1.ProbeGroup
 	// node of the prober.
 	node string
+	// hidden is true if only the target's namespace may be shown.
+	hidden bool
+	// streak, cause and said are how often in a row it was bad, why as far as the
+	// prober knows, and what it saw, as reported.
+	streak      int32
+	cause, said string
 }
 
 // flow is one connection that a probe was, or may have been, with how its ends

@@ -14,9 +14,11 @@
 package diagnosis
 
 import (
+	"net/netip"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/plan"
@@ -41,6 +43,11 @@ type Input struct {
 	Disclosing map[string]bool
 	// Policies of the cluster; nil where they are not known and never will be.
 	Policies Policies
+	// Services that the check's paths aim at, and the cluster's DNS. One that is
+	// absent is not known.
+	Services map[types.NamespacedName]*ServiceFacts
+	// DNS is the Service of the cluster's DNS; empty where it is not known.
+	DNS types.NamespacedName
 	// Canary is what is known of the policies around the canary pods.
 	Canary CanaryPolicies
 	// Previous is the status as it was last persisted, so that the judgement
@@ -141,6 +148,21 @@ type WorkloadPod struct {
 	// StartedAt is when the last of its containers to start did; before that,
 	// when the pod was created.
 	StartedAt time.Time
+}
+
+// ServiceFacts is what is known of a Service.
+type ServiceFacts struct {
+	// Service as the plan knows it.
+	*plan.Service
+	// Selector of its pods; empty without one.
+	Selector map[string]string
+	// NotReady are addresses in its EndpointSlices that are not ready, a few of
+	// so many as NotReadyCount says.
+	NotReady      []netip.Addr
+	NotReadyCount int
+	// Local is true for internalTrafficPolicy Local, Sticky for sessionAffinity
+	// ClientIP.
+	Local, Sticky bool
 }
 
 // Summary is what Summarize found.

@@ -17,7 +17,8 @@ const EventPathDiagnosed = "PathDiagnosed"
 // Diagnosed tells of paths that fail in both statuses and whose diagnosis has
 // another reason in the second. first says of a path with a diagnosis whether it
 // was not yet told to have that reason since it began to fail, and notes that it
-// is now: what goes to and fro is told once.
+// is now: what goes to and fro is told once. That a path is Undetermined is no
+// news.
 func Diagnosed(old, updated v1alpha1.ConnectivityCheckStatus, first func(*v1alpha1.PathStatus) bool) []Event {
 	before := make(map[string]*v1alpha1.PathStatus, len(old.Paths))
 	for i := range old.Paths {
@@ -26,7 +27,7 @@ func Diagnosed(old, updated v1alpha1.ConnectivityCheckStatus, first func(*v1alph
 	var news []*v1alpha1.PathStatus
 	for i := range updated.Paths {
 		p := &updated.Paths[i]
-		if p.State != v1alpha1.StateFailing || p.Diagnosis == nil || !first(p) {
+		if p.State != v1alpha1.StateFailing || p.Diagnosis == nil || p.Diagnosis.Rung == v1alpha1.RungUndetermined || !first(p) {
 			continue
 		}
 		if was := before[p.Name]; was != nil && was.State == v1alpha1.StateFailing && reasonOf(was) != p.Diagnosis.Reason {

@@ -55,7 +55,7 @@ func brief(paths []v1alpha1.PathStatus) *v1alpha1.Summary {
 			passing++
 		case v1alpha1.StateFailing:
 			broken = append(broken, paths[i].Name)
-			if d := paths[i].Diagnosis; d != nil && rung == "" {
+			if d := paths[i].Diagnosis; d != nil && (rung == "" || rung == v1alpha1.RungUndetermined) {
 				rung = d.Rung
 			}
 		case v1alpha1.StateUnknown:

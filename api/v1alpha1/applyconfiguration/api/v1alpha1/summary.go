@@ -20,7 +20,7 @@ type SummaryApplyConfiguration struct {
 	// "unknown: " those of which nothing can be said; cut at 64 characters.
 	Broken *string `json:"broken,omitempty"`
 	// rung of the network on which the first of the paths that fail and have a
-	// diagnosis is broken.
+	// diagnosis is broken; Undetermined only if none of them is told apart.
 	Rung *apiv1alpha1.Rung `json:"rung,omitempty"`
 }
 

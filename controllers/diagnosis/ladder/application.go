@@ -1,0 +1,29 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ladder
+
+import (
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// application: what is asked answers, so that the network is well.
+func application(p *Pair) *Finding {
+	if p.isDNS() {
+		return nil
+	}
+	f := &Finding{Rung: v1alpha1.RungApplication, Object: p.Target}
+	switch p.Verdict {
+	case v1alpha1.VerdictProtocolError:
+		f.Reason, f.Text = v1alpha1.ReasonUnexpectedAnswer, p.Target+" answers, and not as it should"
+	case v1alpha1.VerdictTLSError:
+		f.Reason, f.Text = v1alpha1.ReasonTLSFailed, p.Target+" answers, and its TLS fails"
+	default:
+		return nil
+	}
+	if p.Text != "" {
+		f.Text += ": " + p.Text
+	}
+	f.Text += ": see its log; the network is well"
+	return f
+}

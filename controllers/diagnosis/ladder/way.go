@@ -1,0 +1,99 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ladder
+
+import (
+	"github.com/netladder/netladder/api/v1alpha1"
+)
+
+// way: what lies between the source's node and the target's fails for
+// Netladder's own probes too, which no policy of the path's pods touches.
+func way(p *Pair) *Finding {
+	if !silent(p.Verdict) || p.isDNS() || p.Service != nil || p.Way == nil {
+		return nil
+	}
+	return p.wayOf(p.Way)
+}
+
+// wayOf finds what is broken between two nodes. What it asks for of each rung
+// excludes the others.
+func (p *Pair) wayOf(w *Way) *Finding {
+	if w.Same {
+		return sameNode(p, w)
+	}
+	if f := underlay(p, w); f != nil {
+		return f
+	}
+	if w.Host {
+		return nil // pods' networks do not lead to nodes
+	}
+	if f := overlay(p, w); f != nil {
+		return f
+	}
+	return podNetwork(p, w)
+}
+
+// underlay: neither the nodes nor their pods reach each other. A ping alone
+// proves little where firewalls drop all of them.
+func underlay(p *Pair, w *Way) *Finding {
+	if w.Nodes.Fact != Fails || w.Pods.Fact != Fails {
+		return nil
+	}
+	if !w.Pings && !w.Silent && w.Nodes.Verdict != v1alpha1.VerdictUnreachable {
+		return nil
+	}
+	f := &Finding{Rung: v1alpha1.RungUnderlay, Reason: v1alpha1.ReasonNodeUnreachable, Object: between(p.SourceNode.Name, w.Node.Name)}
+	f.Text = p.SourceNode.Name + " does not reach " + w.Node.Name + w.Nodes.saw() + ", nor do its pods reach those there"
+	if w.Silent {
+		f.Text += ", and the prober there is not heard"
+	}
+	f.Text += ": see the link, the routes and the firewall between the two nodes"
+	return f
+}
+
+// sameNode: pods on one node do not reach each other.
+func sameNode(p *Pair, w *Way) *Finding {
+	if w.Pods.Fact != Fails || w.Host {
+		return nil
+	}
+	return brokenOn(p.SourceNode.Name, &w.Pods)
+}
+
+// podNetwork: the nodes reach each other, and so do the ends of their tunnel,
+// but on one of the two not even its own pods do.
+func podNetwork(p *Pair, w *Way) *Finding {
+	if w.Nodes.Fact != Works || w.Pods.Fact != Fails || w.Tunnels && w.Tunnel.Fact != Works {
+		return nil
+	}
+	switch {
+	case w.There == Fails:
+		return brokenOn(w.Node.Name, &Seen{})
+	case w.There == Works && w.Here == Fails:
+		return brokenOn(p.SourceNode.Name, &Seen{})
+	}
+	return nil
+}
+
+func brokenOn(node string, s *Seen) *Finding {
+	return &Finding{
+		Rung: v1alpha1.RungPodNetwork, Reason: v1alpha1.ReasonSameNodeBroken, Object: node,
+		Text: "pods on " + node + " do not reach each other there" + s.saw() + ": see the network plugin on " + node + ", its bridge or the routes to its pods",
+	}
+}
+
+// podRoute: the target's own node answers that it has no way to it, and other
+// pods there are reached.
+func podRoute(p *Pair) *Finding {
+	if p.Verdict != v1alpha1.VerdictUnreachable || !p.ByNode || p.isDNS() || p.Service != nil || p.Way == nil || p.Way.Host || p.Way.Pods.Fact != Works {
+		return nil
+	}
+	return p.noRoute(p.Target, p.Way)
+}
+
+func (p *Pair) noRoute(target string, w *Way) *Finding {
+	return &Finding{
+		Rung: v1alpha1.RungPodNetwork, Reason: v1alpha1.ReasonPodRouteMissing, Object: w.Node.Name,
+		Text: w.Node.Name + " has no way to " + target + ", which is on it, though other pods there are reached: see the route to it and its interface on " + w.Node.Name,
+	}
+}
