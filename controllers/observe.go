@@ -229,7 +229,7 @@ func (o *observer) service(ctx context.Context, key types.NamespacedName) (touch
 	if !found {
 		return o.world.observeService(key, nil), nil
 	}
-	return o.world.observeService(key, index.Service(&s, pointers(endpointSlices.Items))), nil
+	return o.world.observeService(key, index.ServiceFacts(&s, pointers(endpointSlices.Items))), nil
 }
 
 func (o *observer) report(ctx context.Context, name string) (touched, error) {

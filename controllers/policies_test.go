@@ -73,7 +73,7 @@ func TestPolicyIsNamed(t *testing.T) {
 	s.clock.Step(2 * time.Minute)
 	s.report("node0", "/db/")
 	s.path("shop", v1alpha1.StateFailing, "")
-	s.diagnosed("")
+	s.diagnosed(v1alpha1.ReasonUnexplained)
 
 	p := s.policy("restrict")
 	path := s.diagnosed(v1alpha1.ReasonPolicyDenies, "denied by "+p.Namespace+"/restrict (ingress to db), which admits nothing")
@@ -106,8 +106,8 @@ func TestPolicyIsNamed(t *testing.T) {
 	must(t, s.client.Update(t.Context(), s.frontend))
 	s.diagnosed(v1alpha1.ReasonPolicyProgrammingSlow, "policies admit this now")
 	s.pass(diagnosis.ProgrammingTime + 5*time.Second)
-	s.diagnosed("")
-	if _, ok := s.metric("netladder_path_diagnosis"); ok {
+	s.diagnosed(v1alpha1.ReasonUnexplained)
+	if _, ok := s.metric("netladder_path_diagnosis,rung=Policy"); ok {
 		t.Error("the metric outlived the diagnosis")
 	}
 
@@ -187,7 +187,7 @@ func TestWithoutTheRightToReadPolicies(t *testing.T) {
 	s.report("node0", "/db/")
 	s.path("shop", v1alpha1.StateFailing, "")
 	s.readyMessage("shop", "may not read NetworkPolicies")
-	s.diagnosed("")
+	s.diagnosed(v1alpha1.ReasonUnexplained)
 
 	role.Rules = whole
 	must(t, s.client.Update(t.Context(), &role))

@@ -117,7 +117,7 @@ func (w *world) primeServices(s *snapshot) {
 	}
 	for i := range s.services.Items {
 		key := client.ObjectKeyFromObject(&s.services.Items[i])
-		w.setService(key, index.Service(&s.services.Items[i], slicesOf[key]))
+		w.setService(key, index.ServiceFacts(&s.services.Items[i], slicesOf[key]))
 	}
 }
 

@@ -53,6 +53,8 @@ type world struct {
 	// audited, they are known to policies alone.
 	workloads bool
 	policies  policies
+	// services are replaced, never changed.
+	services map[types.NamespacedName]*diagnosis.ServiceFacts
 	// canary is replaced, never changed.
 	canary diagnosis.CanaryPolicies
 	audits audits
@@ -118,6 +120,7 @@ func newWorld(c clock.PassiveClock, s plan.Settings) *world {
 		workloads:   s.Level == v1alpha1.LevelFull,
 		policies:    newPolicies(),
 		audits:      newAudits(),
+		services:    map[types.NamespacedName]*diagnosis.ServiceFacts{},
 		available:   c.Now(),
 	}
 }
@@ -150,20 +153,48 @@ func (w *world) setCheck(key types.NamespacedName, c *v1alpha1.ConnectivityCheck
 }
 
 // observeService takes in a Service; nil if it is deleted.
-func (w *world) observeService(key types.NamespacedName, s *plan.Service) touched {
+func (w *world) observeService(key types.NamespacedName, s *diagnosis.ServiceFacts) touched {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.setService(key, s)
-	return w.takeDirty()
+	// Why it has no endpoints may have changed, which concerns those that fail.
+	return w.takeDirty(slices.Collect(maps.Keys(w.policies.readers[key.Namespace]))...)
 }
 
-func (w *world) setService(key types.NamespacedName, s *plan.Service) {
-	w.policies.setService(key, w.engine.Service(key), s)
+func (w *world) setService(key types.NamespacedName, s *diagnosis.ServiceFacts) {
 	if s == nil {
+		w.policies.setService(key, w.engine.Service(key), nil)
+		delete(w.services, key)
 		w.engine.DeleteService(key)
 		return
 	}
-	w.engine.SetService(s)
+	w.policies.setService(key, w.engine.Service(key), s.Service)
+	w.services[key] = s
+	w.engine.SetService(s.Service)
+}
+
+// servicesOf are the facts about the Services that a check aims at and about the
+// cluster's DNS, with its name; empty where that is not known.
+func (w *world) servicesOf(c *v1alpha1.ConnectivityCheck) (facts map[types.NamespacedName]*diagnosis.ServiceFacts, dns types.NamespacedName) {
+	facts = map[types.NamespacedName]*diagnosis.ServiceFacts{}
+	add := func(key types.NamespacedName) {
+		if s := w.services[key]; s != nil {
+			facts[key] = s
+		}
+	}
+	for i := range c.Spec.Paths {
+		if key, ok := diagnosis.ServiceKey(c.Namespace, &c.Spec.Paths[i].To); ok {
+			add(key)
+		}
+	}
+	for _, key := range plan.DNSServices() {
+		s := w.services[key]
+		if s != nil && slices.ContainsFunc(s.Ports, func(p plan.ServicePort) bool { return p.Port == 53 }) {
+			add(key)
+			return facts, key
+		}
+	}
+	return facts, dns
 }
 
 // advance brings the plan to the present.
@@ -210,6 +241,7 @@ func (w *world) diagnosisInput(key types.NamespacedName) (diagnosis.Input, bool)
 		return diagnosis.Input{}, false
 	}
 	resolved := w.engine.Resolved(key)
+	services, dns := w.servicesOf(known.object)
 	return diagnosis.Input{
 		Check:             known.object,
 		Resolved:          resolved,
@@ -217,6 +249,8 @@ func (w *world) diagnosisInput(key types.NamespacedName) (diagnosis.Input, bool)
 		Pods:              w.podsOf(resolved),
 		Disclosing:        w.disclosing[key.Namespace],
 		Policies:          w.policiesFor(key),
+		Services:          services,
+		DNS:               dns,
 		Canary:            w.canary,
 		Nodes:             maps.Clone(w.facts),
 		Now:               w.clock.Now(),

@@ -147,7 +147,7 @@ func TestPolicyView(t *testing.T) {
 	})
 
 	service := &plan.Service{Key: types.NamespacedName{Namespace: tenant, Name: "svc"}, ClusterIPs: []netip.Addr{netip.MustParseAddr("10.96.0.9")}}
-	w.observeService(service.Key, service)
+	w.observeService(service.Key, &diagnosis.ServiceFacts{Service: service})
 	w.observeNode("node0", builders.MakeNode("node0").UID("node0").InternalIPs("192.0.2.1").Obj(), nil)
 	second := isolate(tenant, "old", "", 2)
 	w.observePolicy(keyOf(second), second)

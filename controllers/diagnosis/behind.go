@@ -4,6 +4,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -33,14 +34,19 @@ func (e *explainer) target(path string) *v1alpha1.Target {
 
 // serviceKey is the Service that a path aims at; false if it aims at none.
 func (e *explainer) serviceKey(path string) (types.NamespacedName, bool) {
-	switch to := e.target(path); {
-	case to == nil:
+	to := e.target(path)
+	if to == nil {
+		return types.NamespacedName{}, false
+	}
+	return ServiceKey(e.in.Check.Namespace, to)
+}
+
+// ServiceKey is the Service that a target of a check in a namespace is; false if
+// it is none.
+func ServiceKey(namespace string, to *v1alpha1.Target) (types.NamespacedName, bool) {
+	switch {
 	case to.Service != nil:
-		key := types.NamespacedName{Namespace: to.Service.Namespace, Name: to.Service.Name}
-		if key.Namespace == "" {
-			key.Namespace = e.in.Check.Namespace
-		}
-		return key, true
+		return types.NamespacedName{Namespace: cmp.Or(to.Service.Namespace, namespace), Name: to.Service.Name}, true
 	case to.APIServer != nil:
 		return types.NamespacedName{Namespace: metav1.NamespaceDefault, Name: "kubernetes"}, true
 	}
@@ -58,6 +64,7 @@ func (c *climb) service() *ladder.Service {
 	row := c.behindRow(d.pair.target)
 	facts := c.in.Services[key]
 	s := &ladder.Service{Name: key.String(), Ready: -1}
+	c.looked[key.Namespace] = struct{}{}
 	if facts != nil {
 		port := servicePort(facts, d.pair.target)
 		c.facts(s, facts, port)
@@ -188,6 +195,9 @@ func (c *climb) dns() *ladder.Service {
 		return nil
 	}
 	s := &ladder.Service{Name: c.in.DNS.String(), Ready: -1}
+	if c.in.DNS.Namespace != "" {
+		c.looked[c.in.DNS.Namespace] = struct{}{}
+	}
 	if c.in.DNS.Name == "" {
 		s.Name = "of the DNS"
 	}

@@ -210,17 +210,22 @@ func TestTrimKeepsWhatIsRead(t *testing.T) {
 		{IP: "192.0.2.1", IPMode: ptr.To(corev1.LoadBalancerIPModeProxy), Ports: []corev1.PortStatus{{Port: 1}}}, {Hostname: "lb.example.com"},
 	}
 	endpointSlice.Endpoints[0].TargetRef, endpointSlice.Endpoints[0].NodeName = &corev1.ObjectReference{Name: "x"}, ptr.To("node1")
-	before := index.Service(service, []*discoveryv1.EndpointSlice{endpointSlice})
+	service.Spec.InternalTrafficPolicy, service.Spec.SessionAffinity = ptr.To(corev1.ServiceInternalTrafficPolicyLocal), corev1.ServiceAffinityClientIP
+	endpointSlice.Endpoints = append(endpointSlice.Endpoints, discoveryv1.Endpoint{Addresses: []string{"10.0.0.2"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(false)}})
+	before := index.ServiceFacts(service, []*discoveryv1.EndpointSlice{endpointSlice})
+	if !before.Local || !before.Sticky || before.NotReadyCount != 1 || before.Selector["a"] != "b" {
+		t.Errorf("%+v", before)
+	}
 	service, endpointSlice = trim(service).(*corev1.Service), trim(endpointSlice).(*discoveryv1.EndpointSlice)
-	same("service", before, index.Service(service, []*discoveryv1.EndpointSlice{endpointSlice}))
+	same("service", before, index.ServiceFacts(service, []*discoveryv1.EndpointSlice{endpointSlice}))
 	if len(before.Ingress) != 1 || len(before.IngressNames) != 1 || !before.LoadBalancer || len(before.Ports[0].Nodes) != 1 || before.Ports[0].NodePort != 30080 {
 		t.Errorf("%+v", before)
 	}
 	if service.Status.LoadBalancer.Ingress[0].IPMode != nil || service.Status.LoadBalancer.Ingress[0].Ports != nil {
 		t.Errorf("%+v", service.Status)
 	}
-	if service.Spec.Selector != nil || endpointSlice.Endpoints[0].TargetRef != nil {
-		t.Errorf("%+v %+v", service, endpointSlice)
+	if endpointSlice.Endpoints[0].TargetRef != nil {
+		t.Errorf("%+v", endpointSlice)
 	}
 
 	all := map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "long", v1alpha1.AnnotationSilence: "SelectsNoPod"}

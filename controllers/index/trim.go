@@ -145,6 +145,7 @@ func trimService(s *corev1.Service) {
 	s.Spec = corev1.ServiceSpec{
 		Type: s.Spec.Type, ClusterIP: s.Spec.ClusterIP, ClusterIPs: s.Spec.ClusterIPs, Ports: s.Spec.Ports,
 		ExternalName: s.Spec.ExternalName, ExternalTrafficPolicy: s.Spec.ExternalTrafficPolicy,
+		Selector: s.Spec.Selector, InternalTrafficPolicy: s.Spec.InternalTrafficPolicy, SessionAffinity: s.Spec.SessionAffinity,
 	}
 	var ingress []corev1.LoadBalancerIngress
 	for _, i := range s.Status.LoadBalancer.Ingress {

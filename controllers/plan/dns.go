@@ -15,8 +15,9 @@ import (
 
 const dnsPort = 53
 
-// dnsServices are the names under which distributions install the cluster's DNS.
-func dnsServices() []types.NamespacedName {
+// DNSServices are the names under which distributions install the cluster's DNS,
+// of which the first that exists and has port 53 is meant.
+func DNSServices() []types.NamespacedName {
 	return []types.NamespacedName{
 		{Namespace: metav1.NamespaceSystem, Name: "kube-dns"},
 		{Namespace: metav1.NamespaceSystem, Name: "coredns"},
@@ -27,7 +28,7 @@ func dnsServices() []types.NamespacedName {
 
 // findDNS is the cluster's DNS, the first of its ports that will do.
 func (c *Cluster) findDNS(ok func(p *ServicePort) bool) (*Service, *ServicePort) {
-	for _, key := range dnsServices() {
+	for _, key := range DNSServices() {
 		s := c.Services[key]
 		if s == nil {
 			continue
@@ -52,7 +53,7 @@ func (v *view) pairDNS(c *compiledPath, p *pairing) *idle {
 	s, port := v.cluster.findDNS(func(p *ServicePort) bool { return p.Protocol == c.protocol })
 	if s == nil {
 		var names []string
-		for _, key := range dnsServices() {
+		for _, key := range DNSServices() {
 			names = append(names, key.String())
 		}
 		return &idle{accepted: true, reason: v1alpha1.ReasonNoClusterDNS, message: fmt.Sprintf(
@@ -99,7 +100,7 @@ func (c *compiledPath) readsChanged(services map[types.NamespacedName]serviceCha
 	if c.dns == v1alpha1.DNSEachReplica {
 		reads |= changedEndpoints
 	}
-	for _, key := range dnsServices() {
+	for _, key := range DNSServices() {
 		if services[key]&reads != 0 {
 			return true
 		}

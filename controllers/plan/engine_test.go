@@ -150,7 +150,7 @@ func (w *world) setNode(i int) {
 // serviceKey: the last two may be the cluster's DNS.
 func serviceKey(i int) types.NamespacedName {
 	if i >= 2 {
-		return dnsServices()[i-2]
+		return DNSServices()[i-2]
 	}
 	return types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("service-%d", i)}
 }

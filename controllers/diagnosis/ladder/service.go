@@ -51,8 +51,8 @@ func (s *Service) persistent(streak int) bool {
 // notLed: the address of a Service does not lead to its endpoints.
 func (s *Service) notLed(p *Pair) *Finding {
 	f := &Finding{Rung: v1alpha1.RungService, Reason: v1alpha1.ReasonServiceNotProgrammed, Object: s.Name + " on " + p.SourceNode.Name}
-	f.Text = fmt.Sprintf("the address of Service %s does not lead to its endpoints on %s: %s tried there %s", s.Name, p.SourceNode.Name,
-		plural(len(s.Endpoints), "the only one", "all %d"), plural(len(s.Endpoints), "answers by its own address", "answer by their own addresses"))
+	f.Text = fmt.Sprintf("the address of Service %s does not lead to its endpoints on %s: %s tried answers by its own address", s.Name, p.SourceNode.Name,
+		plural(len(s.Endpoints), "the only one that was", "each of the %d that were"))
 	switch {
 	case s.OthersWork == 0 && s.OthersFail > 0:
 		f.Reason, f.Object = v1alpha1.ReasonProxyBroken, p.SourceNode.Name
