@@ -146,7 +146,7 @@ func (c *climb) sourceIPs() []netip.Addr {
 // endpoint as it was tried.
 func (c *climb) endpoint(t *v1alpha1.AssignedTarget, at netip.AddrPort, namespace string, hidden bool) ladder.Endpoint {
 	seen := c.rows[rungKey{c.from, v1alpha1.RungEndpoints, v1alpha1.TargetPairKey(at, t.Protocol)}]
-	e := ladder.Endpoint{Name: at.String(), Seen: c.shown(seen)}
+	e := ladder.Endpoint{At: at, Name: at.String(), Seen: c.shown(seen)}
 	pod := c.podAt(at.Addr())
 	if pod != nil && (!c.secret(pod.Key.Namespace) || pod.Key.Namespace == namespace && !hidden) {
 		e.Name = c.podName(pod.Key.Namespace, pod.Key.Name) + ":" + strconv.Itoa(int(at.Port()))
@@ -191,7 +191,11 @@ func (c *climb) dns() *ladder.Service {
 		}
 	}
 	facts := c.in.Services[c.in.DNS]
-	if found := atServer.FindStringSubmatch(c.w.dialled.said); found != nil && !isServer(row, facts, found[1]) {
+	asked := c.w.dialled.pair.addr.Addr()
+	if found := atServer.FindStringSubmatch(c.w.dialled.said); found != nil && !asked.IsValid() {
+		asked, _ = netip.ParseAddr(found[1])
+	}
+	if asked.IsValid() && !isServer(row, facts, asked.Unmap()) {
 		return nil
 	}
 	s := &ladder.Service{Name: c.in.DNS.String(), Ready: -1}
@@ -233,7 +237,7 @@ func (c *climb) servers(s *ladder.Service, row *v1alpha1.AssignedService, protoc
 		if !ok {
 			continue
 		}
-		e := ladder.Endpoint{Name: "server " + at.Addr().String(), Seen: c.shown(seen(at))}
+		e := ladder.Endpoint{At: at, Name: "server " + at.Addr().String(), Seen: c.shown(seen(at))}
 		pod := c.podAt(at.Addr())
 		if pod != nil && !c.secret(pod.Key.Namespace) {
 			e.Name = c.podName(pod.Key.Namespace, pod.Key.Name)
@@ -246,13 +250,29 @@ func (c *climb) servers(s *ladder.Service, row *v1alpha1.AssignedService, protoc
 	}
 }
 
-// isServer is true for an address of the cluster's DNS, or of one of its servers.
-func isServer(row *v1alpha1.AssignedService, facts *ServiceFacts, text string) bool {
-	ip, err := netip.ParseAddr(text)
-	if err != nil {
-		return false
+// only leaves of the servers the one that the pair asks by its own address, which
+// it has seen itself. That others answer the source is remembered.
+func (c *climb) only(p *ladder.Pair) {
+	d := c.w.dialled.group.DNS
+	at := c.w.dialled.pair.addr
+	if d == nil || d.Resolver != v1alpha1.DNSEachReplica || !at.IsValid() || p.DNS == nil || !c.known {
+		return
 	}
-	ip = ip.Unmap()
+	p.Only = true
+	var one []ladder.Endpoint
+	for _, e := range p.DNS.Endpoints {
+		if e.At == at {
+			e.Seen = ladder.Seen{Fact: ladder.Fails, Verdict: p.Verdict}
+			one = append(one, e)
+		} else {
+			p.Elsewhere = p.Elsewhere || e.Seen.Fact == ladder.Works
+		}
+	}
+	p.DNS.Endpoints = one
+}
+
+// isServer is true for an address of the cluster's DNS, or of one of its servers.
+func isServer(row *v1alpha1.AssignedService, facts *ServiceFacts, ip netip.Addr) bool {
 	if facts != nil && slices.Contains(facts.ClusterIPs, ip) {
 		return true
 	}

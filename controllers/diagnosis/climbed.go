@@ -86,6 +86,7 @@ func (c *climb) pair() *ladder.Pair {
 	}
 	if p.Kind == v1alpha1.ProbeDNS || isLookup(show.Verdict) {
 		p.DNS = c.dns()
+		c.only(p)
 		return p
 	}
 	p.Service = c.service()

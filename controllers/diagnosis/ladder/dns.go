@@ -22,6 +22,8 @@ func dns(p *Pair) *Finding {
 		f.Reason, f.Text = v1alpha1.ReasonDNSNameNotFound, "the nameserver answers that "+orText(p.Name, "the name")+" does not exist: see how it is spelt, and, of a Service, its namespace"
 	case v1alpha1.VerdictDNSNoAnswer:
 		f.Reason, f.Text = v1alpha1.ReasonDNSNoRecord, orText(p.Name, "the name")+" exists, without a record of this type: ask for another type, or add the record"
+	case v1alpha1.VerdictDNSWrongAnswer:
+		f.Reason, f.Text = v1alpha1.ReasonDNSWrongAnswer, "the nameserver answers, and not what is expected"+because(p.Text)+": correct the record, or to.dns.answers"
 	case v1alpha1.VerdictDNSTruncated:
 		f.Reason, f.Text = v1alpha1.ReasonDNSTruncated, "the answer about "+orText(p.Name, "the name")+" is too large for UDP, and the nameserver does not answer by TCP: let TCP 53 pass"
 	case v1alpha1.VerdictDNSServerFailure:
@@ -56,7 +58,7 @@ func (p *Pair) servers() *Finding {
 	case !b.known:
 		return nil
 	case len(b.bad) == 0:
-		if s.Address.Fact != Fails || p.Streak < 2 {
+		if p.Only || s.Address.Fact != Fails || p.Streak < 2 {
 			return nil
 		}
 		return s.notLed(p)
@@ -91,6 +93,10 @@ func (s *Service) down(p *Pair, b *behind) *Finding {
 	f.Object = strings.Join(names, " and ")
 	what := fmt.Sprintf("%s of the cluster's DNS %s not answer %s by %s own address%s", f.Object, plural(len(names), "does", "do"), p.Source,
 		plural(len(names), "its", "their"), b.bad[0].Seen.saw())
+	if p.Only {
+		f.Text = what + ", though other pods on its node do: see its log"
+		return f
+	}
 	if len(b.good) == 0 {
 		f.Reason, f.Object = v1alpha1.ReasonDNSServersDown, s.Name
 		f.Text = what + ", though other pods on " + plural(len(names), "its node", "their nodes") + " do: see whether the DNS servers run, and their log"

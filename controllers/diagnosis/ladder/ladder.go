@@ -12,6 +12,8 @@
 package ladder
 
 import (
+	"net/netip"
+
 	"github.com/netladder/netladder/api/v1alpha1"
 )
 
@@ -73,6 +75,8 @@ type Way struct {
 
 // Endpoint is one address behind a Service, or one server of the cluster's DNS.
 type Endpoint struct {
+	// At is its address, which is not shown.
+	At netip.AddrPort
 	// Name as it may be shown.
 	Name string
 	// Seen from the pair's source, by its own address.
@@ -149,8 +153,10 @@ type Pair struct {
 	Way *Way
 	// Service that the target is an address of; nil where it is none.
 	Service *Service
-	// DNS of the cluster; nil where it does not matter or is not known.
-	DNS *Service
+	// DNS of the cluster; nil where it does not matter or is not known. Only is
+	// true if the pair asks no other server than the one that is an endpoint of it.
+	DNS  *Service
+	Only bool
 	// Policy is what NetworkPolicies have to do with it, and Slow what they may;
 	// nil where they have nothing to do with it.
 	Policy, Slow *Finding
@@ -232,7 +238,8 @@ func (p *Pair) isDNS() bool {
 
 func isLookup(v v1alpha1.Verdict) bool {
 	switch v {
-	case v1alpha1.VerdictDNSTimeout, v1alpha1.VerdictDNSNameError, v1alpha1.VerdictDNSServerFailure, v1alpha1.VerdictDNSNoAnswer, v1alpha1.VerdictDNSTruncated:
+	case v1alpha1.VerdictDNSTimeout, v1alpha1.VerdictDNSNameError, v1alpha1.VerdictDNSServerFailure, v1alpha1.VerdictDNSNoAnswer,
+		v1alpha1.VerdictDNSWrongAnswer, v1alpha1.VerdictDNSTruncated:
 		return true
 	}
 	return false
