@@ -2,11 +2,42 @@
 # Makes a Markdown table of the logs of hack/e2e.sh: a row for each story, a
 # column for each log with the outcome and the seconds it took.
 #   hack/e2e-table.sh dist/e2e-full-*.log
+# With the word ladder: what TestFullLadder found, fault by fault, with the seed
+# and the commit of each log, as docs/ladder-results.md has it.
+#   hack/e2e-table.sh ladder dist/e2e-full-*.log > docs/ladder-results.md
 set -euo pipefail
+mode=stories
+if [[ ${1:-} == ladder ]]; then
+  mode=ladder
+  shift
+fi
 (($# > 0)) || {
-  echo "usage: hack/e2e-table.sh LOG..." >&2
+  echo "usage: hack/e2e-table.sh [ladder] LOG..." >&2
   exit 2
 }
+
+# ladder LOG: the lines that the story printed, below a heading. The name of a log
+# has the commit: e2e-full-COMMIT-TIME.log.
+ladder() {
+  local commit seed
+  commit=$(basename "$1" | sed -nE 's/^e2e-[a-z]+-([0-9a-f]+)-.*/\1/p')
+  seed=$(sed -n 's/^ladder: seed //p' "$1" | tail -n 1)
+  [[ -n $seed ]] || return 0
+  printf '\n## Seed %s, commit %s\n\n' "$seed" "${commit:-unknown}"
+  sed -n 's/^ladder: //p' "$1" | grep -v '^seed ' | sed 's/ *$//'
+}
+if [[ $mode == ladder ]]; then
+  cat <<'EOF'
+# What the ladder is tested with
+
+Each fault is injected into the lab, by itself, under the checks of a cluster and of a small application; where it strikes is drawn
+from a seed. `NETLADDER_SEED=… RUN=TestFullLadder hack/e2e.sh full` repeats a run, and `hack/e2e-table.sh ladder` makes this page.
+The first table has the faults, what the status said first, and the seconds from the fault to that. The second counts the
+diagnoses of all paths that failed while a fault of that rung was in force.
+EOF
+  for log; do ladder "$log"; done
+  exit 0
+fi
 awk '
   FNR == 1 { runs++ }
   /^--- (PASS|FAIL|SKIP): / {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -63,6 +64,13 @@ func openShop(t *testing.T) *shop {
 	authorities := ""
 	for name, pod := range s.pods {
 		running(t, pod)
+		eventually(t, 10*time.Second, name+" listens", func(context.Context) error {
+			conn, err := dialOnNode(pod.Spec.NodeName, net.JoinHostPort(pod.Status.PodIP, adminPort))
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		})
 		if strings.HasPrefix(name, payment.value) {
 			authorities += string(ask(t, pod, http.MethodGet, "/ca"))
 		}

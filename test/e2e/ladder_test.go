@@ -120,13 +120,16 @@ func runLadderCase(t *testing.T, s *shop, d *draw, c ladderCase) outcome {
 	o := outcome{fault: c.name, where: in.where, expected: expected(in.want), want: in.want[0].rung, named: map[v1alpha1.Rung]int{}}
 	var last []string
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, slack*ladderBound+c.waits, true, func(ctx context.Context) (bool, error) {
-		last = last[:0]
+		var missing []string
 		for i := range in.want {
 			if err := in.want[i].stands(ctx); err != nil {
-				last = append(last, err.Error())
+				missing = append(missing, err.Error())
 			}
 		}
-		return len(last) == 0, nil
+		if ctx.Err() == nil {
+			last = missing // an error of the deadline itself would say nothing
+		}
+		return len(missing) == 0, nil
 	})
 	o.took = time.Since(start)
 	pause(t, 2*shopInterval) // until what fails by it later has failed
