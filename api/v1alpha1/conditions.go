@@ -63,9 +63,11 @@ const (
 	// that to.overlay has nothing to test. Such a path does not count in Ready.
 	ReasonNoOverlay = "NoOverlay"
 	// ReasonNoClusterDNS: no Service of the cluster's DNS is known, so that to.dns
-	// with resolver ClusterDNS or EachReplica has nothing to ask.
+	// with resolver EachReplica has nobody to ask. Such a path does not count in
+	// Ready.
 	ReasonNoClusterDNS = "NoClusterDNS"
-	// ReasonServiceNotFound: the Service of to.service does not exist.
+	// ReasonServiceNotFound: the Service of to.service does not exist, or for
+	// to.dns with resolver ClusterDNS none of the cluster's DNS is known.
 	ReasonServiceNotFound = "ServiceNotFound"
 	// ReasonPortNotFound: the Service has no such port or no nodePort for it, or
 	// no selected pod has a container port of that name.

@@ -51,7 +51,7 @@ func (j *judge) accepted(paths []v1alpha1.PathStatus) metav1.Condition {
 func (j *judge) ready(paths []v1alpha1.PathStatus, tallies []*tally, stale []string) metav1.Condition {
 	by := map[v1alpha1.State][]v1alpha1.PathStatus{}
 	for i := range paths {
-		if paths[i].State == v1alpha1.StateUnknown && paths[i].Reason == v1alpha1.ReasonNoOverlay {
+		if paths[i].State == v1alpha1.StateUnknown && (paths[i].Reason == v1alpha1.ReasonNoOverlay || paths[i].Reason == v1alpha1.ReasonNoClusterDNS) {
 			continue // there is nothing that could work or fail
 		}
 		by[paths[i].State] = append(by[paths[i].State], paths[i])

@@ -56,13 +56,17 @@ func (v *view) pairDNS(c *compiledPath, p *pairing) *idle {
 		for _, key := range DNSServices() {
 			names = append(names, key.String())
 		}
-		return &idle{accepted: true, reason: v1alpha1.ReasonNoClusterDNS, message: fmt.Sprintf(
+		why := &idle{reason: v1alpha1.ReasonServiceNotFound, message: fmt.Sprintf(
 			"none of the Services %s has a %s port 53, so the cluster's DNS is not known; remove to.dns.resolver to ask the servers of the source's resolv.conf",
 			strings.Join(names, ", "), orTCP(c.protocol))}
+		if c.dns == v1alpha1.DNSEachReplica {
+			why.accepted, why.reason = true, v1alpha1.ReasonNoClusterDNS
+		}
+		return why
 	}
 	if c.dns == v1alpha1.DNSClusterDNS {
 		if len(s.ClusterIPs) == 0 {
-			return &idle{accepted: true, reason: v1alpha1.ReasonNoClusterDNS, message: fmt.Sprintf(
+			return &idle{reason: v1alpha1.ReasonUnsupportedService, message: fmt.Sprintf(
 				"Service %s has no cluster IP; set to.dns.resolver to EachReplica, or remove it", s.Key)}
 		}
 		p.spread = fixed(withPort(s.ClusterIPs, port.Port))

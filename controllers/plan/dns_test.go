@@ -124,8 +124,8 @@ func TestNoServersOfDNS(t *testing.T) {
 	}{
 		{"no Service", "EachReplica", func(in *Input) { delete(in.Cluster.Services, kubeDNS()) }, true, v1alpha1.ReasonNoClusterDNS,
 			"none of the Services kube-system/kube-dns, kube-system/coredns, "},
-		{"another port", "ClusterDNS", func(in *Input) { in.Cluster.Services[kubeDNS()].Ports = []ServicePort{{Port: 53}} }, true, v1alpha1.ReasonNoClusterDNS, "has a UDP port 53"},
-		{"headless", "ClusterDNS", func(in *Input) { in.Cluster.Services[kubeDNS()].ClusterIPs = nil }, true, v1alpha1.ReasonNoClusterDNS, "set to.dns.resolver to EachReplica"},
+		{"another port", "ClusterDNS", func(in *Input) { in.Cluster.Services[kubeDNS()].Ports = []ServicePort{{Port: 53}} }, false, v1alpha1.ReasonServiceNotFound, "has a UDP port 53"},
+		{"headless", "ClusterDNS", func(in *Input) { in.Cluster.Services[kubeDNS()].ClusterIPs = nil }, false, v1alpha1.ReasonUnsupportedService, "set to.dns.resolver to EachReplica"},
 		{"no replica", "EachReplica", func(in *Input) { in.addDNS(0) }, true, v1alpha1.ReasonNoEndpoints, "has no endpoints on UDP port 53"},
 		{"not an address to dial", "EachReplica", func(in *Input) {
 			in.addDNS(1).Ports[1].Endpoints[0] = netip.MustParseAddrPort("127.0.0.1:53")

@@ -25,7 +25,7 @@ const slack = 2
 
 func TestOutOfTheBox(t *testing.T) {
 	eventually(t, time.Minute, "cluster-network is Ready", ready(clusterNetwork))
-	for _, path := range []string{pathSameNode, pathCrossNode, pathAPIServer, pathClusterIP, pathDNSUDP, pathDNSTCP} {
+	for _, path := range []string{pathSameNode, pathCrossNode, pathAPIServer, pathClusterIP, pathDNSUDP, pathDNSTCP, pathDNSReplicas} {
 		eventually(t, time.Minute, "every pair of "+path+" passes, with its latency", func(ctx context.Context) error {
 			check, err := getCheck(ctx, clusterNetwork)
 			if err != nil {
@@ -54,7 +54,7 @@ func TestOverlayBroken(t *testing.T) {
 	// What breaks later than the first pair must blame nobody else either.
 	holds(t, 3*interval, func() {
 		onlyPairsWith(t, clusterNetwork, pathCrossNode, faultNode)
-		othersPass(t, clusterNetwork, pathCrossNode, pathDNSUDP, pathDNSTCP)
+		othersPass(t, clusterNetwork, pathCrossNode, pathDNSUDP, pathDNSTCP, pathDNSReplicas)
 	})
 	eventSays(t, start, clusterNetwork, "PathFailing", pathCrossNode)
 	heal()
@@ -65,8 +65,8 @@ func TestOverlayBroken(t *testing.T) {
 func TestDNSBroken(t *testing.T) {
 	calm(t)
 	heal := breakNetwork(t, "dns")
-	eventually(t, slack*detectionBound, "DNS paths are Failing", inState(clusterNetwork, v1alpha1.StateFailing, pathDNSUDP, pathDNSTCP))
-	holds(t, 3*interval, func() { othersPass(t, clusterNetwork, pathDNSUDP, pathDNSTCP) })
+	eventually(t, slack*detectionBound, "DNS paths are Failing", inState(clusterNetwork, v1alpha1.StateFailing, pathDNSUDP, pathDNSTCP, pathDNSReplicas))
+	holds(t, 3*interval, func() { othersPass(t, clusterNetwork, pathDNSUDP, pathDNSTCP, pathDNSReplicas) })
 	heal()
 	eventually(t, slack*detectionBound, "Ready again", ready(clusterNetwork))
 }

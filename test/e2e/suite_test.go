@@ -40,6 +40,8 @@ const (
 	pathClusterIP = "cluster-ip"
 	pathDNSUDP    = "dns-udp"
 	pathDNSTCP    = "dns-tcp"
+
+	pathDNSReplicas = "dns-replicas"
 )
 
 // The checks of the stories run at this pace; detectionBound is the stated
