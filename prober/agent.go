@@ -159,7 +159,7 @@ func (a *agent) group(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGrou
 	template := a.target(spec, pg, g.Timeout)
 	pairs := spec.Pairs(pg)
 	up := a.ladder(spec, pg, g.Interval)
-	path.certify(g.Content, pg.Kind, pairs)
+	path.expect(g.Content, pg.Kind, pairs)
 	for _, p := range pairs {
 		target := template
 		target.Addr, target.EchoUID, target.Source = p.Addr, p.EchoUID, p.SourceIP

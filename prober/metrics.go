@@ -28,7 +28,7 @@ const (
 )
 
 // metrics are all that the prober exports: at most 200 series, and for each
-// path in its assignment 8, or 9 if it uses TLS.
+// path in its assignment 8, or 9 if it uses TLS or looks up a name.
 type metrics struct {
 	registry *prometheus.Registry
 	// held returns how many network namespaces are open; set before it serves.
@@ -38,6 +38,7 @@ type metrics struct {
 	phases       *prometheus.HistogramVec
 	pathDuration *prometheus.HistogramVec
 	notAfter     *prometheus.GaugeVec
+	queries      *prometheus.GaugeVec
 	reportErrors prometheus.Counter
 	lastReport   prometheus.Gauge
 	lag          prometheus.Histogram
@@ -88,6 +89,10 @@ func newMetrics() *metrics {
 			Name: "netladder_tls_certificate_not_after_timestamp_seconds",
 			Help: "When the first of the certificates that the targets of a path showed ends.",
 		}, path),
+		queries: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "netladder_dns_queries_per_lookup",
+			Help: "How many names of the search list a lookup asks for until it has its answer, the most of all sources.",
+		}, path),
 		reportErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "netladder_prober_report_errors_total", Help: "Reports that could not be written to the API server.",
 		}),
@@ -123,7 +128,7 @@ func newMetrics() *metrics {
 		Name: "netladder_prober_held_namespaces", Help: "Network namespaces that the prober keeps open.",
 	}, func() float64 { return float64(m.held()) })
 	m.registry.MustRegister(
-		m.probes, m.phases, m.pathDuration, m.notAfter, m.reportErrors, m.lastReport, m.lag, m.unmeasured, m.skipped, m.pairs,
+		m.probes, m.phases, m.pathDuration, m.notAfter, m.queries, m.reportErrors, m.lastReport, m.lag, m.unmeasured, m.skipped, m.pairs,
 		held, m.level, m.proofs, m.climbs,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()),
@@ -170,7 +175,10 @@ func (m *metrics) path(k pathKey) *pathMetrics {
 	defer m.mu.Unlock()
 	p := m.paths[k]
 	if p == nil {
-		p = &pathMetrics{metrics: m, key: k, duration: m.pathDuration.WithLabelValues(k.namespace, k.check, k.path)}
+		p = &pathMetrics{
+			metrics: m, key: k, duration: m.pathDuration.WithLabelValues(k.namespace, k.check, k.path),
+			certificates: perPair{gauge: m.notAfter, least: true}, lookups: perPair{gauge: m.queries},
+		}
 		m.paths[k] = p
 	}
 	return p
@@ -238,7 +246,7 @@ type pathMetrics struct {
 	removed bool
 	counts  verdictCounts
 
-	certificates certificates
+	certificates, lookups perPair
 }
 
 func (p *pathMetrics) count(v v1alpha1.Verdict) {
@@ -261,7 +269,8 @@ func (p *pathMetrics) remove() {
 		m.probes.DeleteLabelValues(k.namespace, k.check, k.path, string(c.verdict))
 	}
 	m.pathDuration.DeleteLabelValues(k.namespace, k.check, k.path)
-	m.notAfter.DeleteLabelValues(k.namespace, k.check, k.path)
+	p.certificates.remove(k)
+	p.lookups.remove(k)
 }
 
 // verdictCounts are the series of the first few verdicts that came, and one

@@ -65,8 +65,9 @@ func TestSeriesAreBounded(t *testing.T) {
 					o.Phases = append(o.Phases, probe.Phase{Name: phase, Duration: time.Millisecond})
 				}
 				m.record(m.path(key), kind, o)
-				m.path(key).certify("a", v1alpha1.ProbeTLS, []v1alpha1.Pair{{Key: "b"}})
-				m.path(key).saw("b", o.NotAfter)
+				m.path(key).expect("a", v1alpha1.ProbeTLS, []v1alpha1.Pair{{Key: "b"}})
+				m.path(key).sawCertificate("b", o.NotAfter)
+				m.path(key).sawLookup("b", 3) // it makes none
 				m.record(nil, kind, o)
 			}
 		}
@@ -86,7 +87,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	// still runs.
 	late := m.path(pathKey{"ns", "check", "3"})
 	m.keep(nil)
-	late.saw("b", time.Unix(2, 0))
+	late.sawCertificate("b", time.Unix(2, 0))
 	m.record(late, probe.TCP, &schedule.Outcome{Result: probe.Result{Verdict: probe.Dropped}})
 	for _, s := range series(t, m) {
 		if strings.Contains(s, "check_namespace=") {
@@ -100,8 +101,10 @@ func TestNamesAndLabels(t *testing.T) {
 	m.record(m.path(pathKey{"ns", "check", "path"}), probe.TCP, &schedule.Outcome{
 		Result: probe.Result{Verdict: probe.Connected, Phases: []probe.Phase{{Name: "connect"}}}, Timed: true,
 	})
-	m.path(pathKey{"ns", "check", "path"}).certify("a", v1alpha1.ProbeTLS, []v1alpha1.Pair{{Key: "b"}})
-	m.path(pathKey{"ns", "check", "path"}).saw("b", time.Unix(1, 0))
+	m.path(pathKey{"ns", "check", "path"}).expect("a", v1alpha1.ProbeTLS, []v1alpha1.Pair{{Key: "b"}})
+	m.path(pathKey{"ns", "check", "path"}).sawCertificate("b", time.Unix(1, 0))
+	m.path(pathKey{"ns", "check", "names"}).expect("a", v1alpha1.ProbeDNS, []v1alpha1.Pair{{Key: "b"}})
+	m.path(pathKey{"ns", "check", "names"}).sawLookup("b", 4)
 	m.record(nil, "Wire", &schedule.Outcome{Result: probe.Result{Verdict: probe.Connected}})
 	m.setLevel("")
 	families, err := m.registry.Gather()
@@ -121,6 +124,7 @@ func TestNamesAndLabels(t *testing.T) {
 	}
 	want := map[string]string{
 		"netladder_probes_total":                         "check,check_namespace,path,verdict",
+		"netladder_dns_queries_per_lookup":               "check,check_namespace,path",
 		"netladder_probe_duration_seconds":               "kind,phase",
 		"netladder_path_probe_duration_seconds":          "check,check_namespace,path",
 		"netladder_prober_report_errors_total":           "",

@@ -39,10 +39,13 @@ func (r *recorder) Record(o *schedule.Outcome) bool {
 	verdict := v1alpha1.Verdict(o.Verdict)
 	r.metrics.record(r.path, r.kind, o)
 	if r.path != nil && !o.NotAfter.IsZero() {
-		r.path.saw(r.key, o.NotAfter)
+		r.path.sawCertificate(r.key, o.NotAfter)
+	}
+	if r.path != nil && o.Queries > 0 {
+		r.path.sawLookup(r.key, o.Queries)
 	}
 	every := r.pair.Observe(track.Observation{
-		Verdict: verdict, Latency: o.Latency, Timed: o.Timed, Reason: o.Reason, Evidence: o.Evidence,
+		Verdict: verdict, Latency: o.Latency, Timed: o.Timed, Reason: o.Reason, Evidence: o.Evidence, Queries: o.Queries,
 	}, o.At)
 	r.ladder.saw(r.key, verdict)
 	if r.log.Enabled() && verdict.Denies() {

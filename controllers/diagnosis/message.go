@@ -152,8 +152,12 @@ func (t *tally) degradedMessage() string {
 		return cut(fmt.Sprintf("%d of %d pairs %s open now and then, in at least one round in ten: %s", n, t.counts.Total(),
 			plural(n, "is", "are"), t.examples(v1alpha1.StateDegraded, n)), maxMessage)
 	}
-	return cut(fmt.Sprintf("%d of %d pairs %s slow or lossy: %s", n, t.counts.Total(),
-		plural(n, "is", "are"), t.examples(v1alpha1.StateDegraded, n)), maxMessage)
+	message := fmt.Sprintf("%d of %d pairs %s slow or lossy: %s", n, t.counts.Total(),
+		plural(n, "is", "are"), t.examples(v1alpha1.StateDegraded, n))
+	if t.queries > 1 {
+		message += "; " + t.lookupMessage()
+	}
+	return cut(message, maxMessage)
 }
 
 // unknownMessage gives the reasons, the most common first, with the nodes
@@ -194,6 +198,10 @@ func (t *tally) pendingMessage() string {
 
 func (t *tally) passingMessage() string {
 	switch left := t.leftOutMessage(); {
+	case !t.deny && left != "" && t.queries > 1:
+		return t.lookupMessage() + "; " + left
+	case !t.deny && t.queries > 1:
+		return t.lookupMessage()
 	case !t.deny:
 		return left
 	case left != "":

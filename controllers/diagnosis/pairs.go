@@ -75,6 +75,7 @@ func (j *judge) group(t *tally, g *plan.Group, src *source) {
 	j.rest(t, c, rest)
 	if !t.deny {
 		t.addLatency(c)
+		t.addQueries(c)
 	}
 }
 

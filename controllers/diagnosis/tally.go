@@ -61,7 +61,9 @@ type tally struct {
 	failing        involved
 	leftOut        []string
 	latencies      []sample
-	p99            int64
+	// queries that a lookup takes, the most of all sources.
+	queries int32
+	p99     int64
 }
 
 // because is how many pairs are Unknown for one reason.

@@ -29,6 +29,8 @@ const (
 	verdictMemory = 5
 	// maxStreak bounds what is counted and what a seed may claim.
 	maxStreak = 1_000_000
+	// maxQueries bounds what a lookup is said to take.
+	maxQueries = 64
 )
 
 // Rules by which the pairs of one group are judged.
@@ -57,6 +59,8 @@ type Observation struct {
 	Reason string
 	// Evidence in one line.
 	Evidence string
+	// Queries that a lookup took; 0 for other kinds.
+	Queries int
 }
 
 // judgement is what a round means for a pair.
@@ -101,6 +105,9 @@ type pairState struct {
 	slow    uint32
 	timed   int
 
+	// queries that the last good lookup took.
+	queries int32
+
 	// fault is what the report says: the most telling of the bad rounds, or
 	// why the pair is Unknown.
 	fault telling
@@ -133,6 +140,9 @@ func (t *telling) see(o Observation, afresh bool) {
 // the pair changed: its state, or the verdict for which it fails.
 func (p *pairState) observe(r Rules, o Observation, now time.Time) bool {
 	p.attempted = true
+	if o.Queries > 0 {
+		p.queries = int32(min(o.Queries, maxQueries))
+	}
 	before, beforeVerdict := p.state, p.fault.verdict
 	switch r.judge(o.Verdict) {
 	case judgedNeutral:

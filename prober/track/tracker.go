@@ -47,6 +47,8 @@ type Group struct {
 	pairs     map[string]*Pair
 	counts    v1alpha1.PairCounts
 	latencies latencies
+	// lookups is true if its pairs look up a name.
+	lookups bool
 	// news: there is Progress since the last Snapshot.
 	news bool
 }
@@ -105,7 +107,7 @@ func newGroup(t *Tracker, pg *v1alpha1.ProbeGroup) *Group {
 	if pg.MaxLatency != nil {
 		rules.MaxLatency = pg.MaxLatency.Duration
 	}
-	return &Group{tracker: t, key: pg.Key, hash: pg.Hash, rules: rules}
+	return &Group{tracker: t, key: pg.Key, hash: pg.Hash, rules: rules, lookups: pg.Kind == v1alpha1.ProbeDNS}
 }
 
 func (g *Group) fill(pairs []v1alpha1.Pair, old *Group, seeds map[string]*v1alpha1.PairStatus, now time.Time) {
@@ -238,7 +240,7 @@ func (t *Tracker) Snapshot() ([]v1alpha1.GroupStatus, []v1alpha1.PairStatus) {
 		g.news = false
 		p50, p99 := g.latencies.quantiles()
 		groups = append(groups, v1alpha1.GroupStatus{
-			Key: g.key, Hash: g.hash, Pairs: g.counts, P50Microseconds: p50, P99Microseconds: p99,
+			Key: g.key, Hash: g.hash, Pairs: g.counts, P50Microseconds: p50, P99Microseconds: p99, Queries: g.queries(),
 		})
 		if g.counts.Failing+g.counts.Degraded+g.counts.Unknown == 0 {
 			continue
@@ -253,6 +255,16 @@ func (t *Tracker) Snapshot() ([]v1alpha1.GroupStatus, []v1alpha1.PairStatus) {
 		}
 	}
 	return groups, notPassing
+}
+
+// queries is the most that a lookup of the group takes; 0 if there was none.
+func (g *Group) queries() (most int32) {
+	if g.lookups {
+		for _, p := range g.order {
+			most = max(most, p.state.queries)
+		}
+	}
+	return most
 }
 
 func count(c *v1alpha1.PairCounts, s v1alpha1.State) *int32 {
