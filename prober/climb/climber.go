@@ -24,6 +24,9 @@ const (
 	maxUnderWay = 64
 	// rest is the least time between two runs of one step.
 	rest = 10 * time.Second
+	// maxQuiet is the longest time between two news of a step that never sees the
+	// same twice.
+	maxQuiet = 10 * time.Minute
 	// deadline of one step.
 	deadline = 3500 * time.Millisecond
 )
@@ -55,9 +58,12 @@ type Climber struct {
 	// climbing is how many pairs are bad, so that those that are not cost nothing.
 	climbing atomic.Int64
 
-	mu       sync.Mutex
-	pairs    map[Ref][]Key
-	steps    map[Key]*state
+	mu    sync.Mutex
+	pairs map[Ref][]Key
+	steps map[Key]*state
+	// resting are steps that nobody needs and that ran a moment ago: who needs
+	// one again shares what it saw.
+	resting  map[Key]*state
 	underWay int
 }
 
@@ -72,6 +78,23 @@ type state struct {
 	seen     bool
 	verdict  probe.Verdict
 	evidence string
+	// told is the verdict that was news, at toldAt, and quiet for how long another
+	// one is none.
+	told   probe.Verdict
+	toldAt time.Time
+	quiet  time.Duration
+}
+
+// see takes in what a run saw, and says whether that is news. What comes and
+// goes is told ever more rarely, which costs the others no more than its
+// latest turn.
+func (s *state) see(r probe.Result, now time.Time) bool {
+	news := s.users > 0 && (s.toldAt.IsZero() || s.told != r.Verdict && now.Sub(s.toldAt) >= s.quiet)
+	s.seen, s.verdict, s.evidence = true, r.Verdict, r.Evidence
+	if news {
+		s.told, s.toldAt, s.quiet = r.Verdict, now, min(max(2*s.quiet, rest), maxQuiet)
+	}
+	return news
 }
 
 // New returns a Climber for which nothing is bad.
@@ -79,7 +102,7 @@ func New(o Options) *Climber {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	c := &Climber{o: o, pairs: map[Ref][]Key{}, steps: map[Key]*state{}}
+	c := &Climber{o: o, pairs: map[Ref][]Key{}, steps: map[Key]*state{}, resting: map[Key]*state{}}
 	c.root, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -110,7 +133,8 @@ func (c *Climber) Bad(ref Ref, interval time.Duration, steps func() []Step) {
 		}
 		s.running, s.ranAt = true, now
 		c.underWay++
-		c.wg.Go(func() { c.run(s) })
+		step := s.step
+		c.wg.Go(func() { c.run(s, step) })
 	}
 }
 
@@ -124,7 +148,7 @@ func (c *Climber) take(steps []Step) []Key {
 			if len(c.steps) >= maxSteps {
 				continue
 			}
-			s = &state{step: steps[i]}
+			s = c.wake(steps[i])
 			c.steps[s.step.Key] = s
 		}
 		s.users++
@@ -133,18 +157,15 @@ func (c *Climber) take(steps []Step) []Key {
 	return keys
 }
 
-func (c *Climber) run(s *state) {
+func (c *Climber) run(s *state, step Step) {
 	ctx, cancel := context.WithTimeout(c.root, deadline)
 	defer cancel()
-	r := c.o.Run(ctx, s.step, deadline/2)
+	r := c.o.Run(ctx, step, deadline/2)
 	c.mu.Lock()
 	s.running = false
 	c.underWay--
 	// Whether it was measured is not known: a late prober sees silence.
-	news := c.root.Err() == nil && s.users > 0 && (!s.seen || s.verdict != r.Verdict)
-	if c.root.Err() == nil {
-		s.seen, s.verdict, s.evidence = true, r.Verdict, r.Evidence
-	}
+	news := c.root.Err() == nil && s.see(r, c.o.Clock.Now())
 	c.mu.Unlock()
 	if news && c.o.Changed != nil {
 		c.o.Changed()
@@ -173,8 +194,33 @@ func (c *Climber) release(keys []Key) {
 		s := c.steps[k]
 		if s.users--; s.users == 0 {
 			delete(c.steps, k)
+			c.lay(s)
 		}
 	}
+}
+
+// lay a step to rest that nobody needs any more.
+func (c *Climber) lay(s *state) {
+	now := c.o.Clock.Now()
+	for k, r := range c.resting {
+		if !r.running && now.Sub(r.ranAt) >= rest {
+			delete(c.resting, k)
+		}
+	}
+	if len(c.resting) < maxSteps && !s.ranAt.IsZero() {
+		c.resting[s.step.Key] = s
+	}
+}
+
+// wake a step that rests; a new one if it does not, or has for long enough.
+func (c *Climber) wake(step Step) *state {
+	s := c.resting[step.Key]
+	delete(c.resting, step.Key)
+	if s == nil || !s.running && c.o.Clock.Now().Sub(s.ranAt) >= rest {
+		return &state{step: step}
+	}
+	s.step = step
+	return s
 }
 
 // Update takes in a new assignment: steps returns those of a pair in it, nil

@@ -122,6 +122,61 @@ func TestClimbThatNobodyNeedsAnyMore(t *testing.T) {
 	})
 }
 
+// A pair that is bad every other time is climbed for no more often than one that
+// always is.
+func TestStepsRestAlsoWhileNobodyNeedsThem(t *testing.T) {
+	climbing(t, func(c *Climber, runs, _ *atomic.Int32, _ *atomic.Value) {
+		for range 15 {
+			c.Bad(Ref{"g", "a"}, time.Second, steps("x"))
+			time.Sleep(time.Second)
+			c.Good(Ref{"g", "a"})
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		if got := runs.Load(); got != 3 {
+			t.Errorf("%d runs in 30 s, want 3", got)
+		}
+		for i := range 3 * maxSteps {
+			c.Bad(Ref{"g", "a"}, time.Second, steps(fmt.Sprint(i)))
+			c.Good(Ref{"g", "a"})
+			time.Sleep(time.Millisecond)
+		}
+		if len(c.resting) > maxSteps {
+			t.Errorf("%d steps are remembered", len(c.resting))
+		}
+		time.Sleep(rest)
+		c.Bad(Ref{"g", "a"}, time.Second, steps("y"))
+		c.Good(Ref{"g", "a"})
+		if len(c.resting) != 1 {
+			t.Errorf("%d steps are remembered that have rested", len(c.resting))
+		}
+	})
+}
+
+// What changes all the time, as where one of many packets is lost, is news ever
+// more rarely: reports of a whole fleet hang on it.
+func TestNewsOfAStepGrowRare(t *testing.T) {
+	climbing(t, func(c *Climber, runs, news *atomic.Int32, verdict *atomic.Value) {
+		for i := range 360 {
+			verdict.Store([]probe.Verdict{probe.Dropped, probe.Connected}[i%2])
+			c.Bad(Ref{"g", "a"}, time.Second, steps("x"))
+			time.Sleep(rest)
+		}
+		if runs.Load() != 360 || news.Load() > 12 {
+			t.Errorf("%d runs in an hour were %d news", runs.Load(), news.Load())
+		}
+		before := news.Load()
+		for range 61 {
+			verdict.Store(probe.Refused)
+			c.Bad(Ref{"g", "a"}, time.Second, steps("x"))
+			time.Sleep(rest)
+		}
+		if got := news.Load() - before; got != 1 {
+			t.Errorf("what it is in the end is %d news", got)
+		}
+	})
+}
+
 func TestClimberIsBounded(t *testing.T) {
 	climbing(t, func(c *Climber, runs, _ *atomic.Int32, _ *atomic.Value) {
 		for i := range 3 * maxSteps {
