@@ -131,7 +131,7 @@ func (c *climb) facts(s *ladder.Service, facts *ServiceFacts, port *plan.Service
 	}
 	s.NoLocal = facts.Local && nodes && !local && s.Ready > 0
 	if s.Ready == 0 {
-		s.Empty = c.empty(c.t, facts)
+		s.Empty = c.empty(facts)
 	}
 }
 
@@ -288,7 +288,7 @@ func isServer(row *v1alpha1.AssignedService, facts *ServiceFacts, ip netip.Addr)
 }
 
 // empty says why a Service has no endpoints, as far as the check may know.
-func (e *explainer) empty(t *tally, facts *ServiceFacts) ladder.Empty {
+func (e *explainer) empty(facts *ServiceFacts) ladder.Empty {
 	out := ladder.Empty{Matched: -1}
 	namespace := facts.Key.Namespace
 	if e.secret(namespace) {

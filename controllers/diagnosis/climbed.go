@@ -6,6 +6,7 @@ package diagnosis
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -65,7 +66,7 @@ func (c *climb) pair() *ladder.Pair {
 	p := &ladder.Pair{
 		Kind: d.group.Kind, Verdict: show.Verdict, Text: show.Evidence, Streak: int(d.streak),
 		Source: show.Source, Target: show.Target, From: d.group.From, SourceNode: c.node(d.node, d.node),
-		Elsewhere: c.elsewhere(),
+		Elsewhere: c.elsewhere(), Connected: strings.Contains(d.said, "connected after "),
 	}
 	if cause := d.cause; word(cause, 64) && d.group.Kind == v1alpha1.ProbeTunnel {
 		p.Cause = cause

@@ -164,7 +164,7 @@ func (e *explainer) noEndpoints(t *tally) *v1alpha1.PathDiagnosis {
 	if !ok || facts == nil {
 		return nil
 	}
-	f := ladder.NoEndpoints(&ladder.Service{Name: key.String(), Empty: e.empty(t, facts)})
+	f := ladder.NoEndpoints(&ladder.Service{Name: key.String(), Empty: e.empty(facts)})
 	return &v1alpha1.PathDiagnosis{Rung: f.Rung, Reason: f.Reason, Message: printable(f.Text, maxMessage)}
 }
 
@@ -248,10 +248,10 @@ func (e *explainer) pair(t *tally, w *worst) *cause {
 	}
 	a := e.answer(w, asked)
 	f := e.ladderOf(t, w, a)
-	switch {
-	case f == nil:
+	if f == nil {
 		return nil
-	case f == a.denied || f == a.slow:
+	}
+	if f == a.denied || f == a.slow {
 		return a.cause
 	}
 	return &cause{rung: f.Rung, reason: f.Reason, key: string(f.Rung) + " " + f.Object, text: f.Text, candidates: f.Candidates}

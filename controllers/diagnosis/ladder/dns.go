@@ -73,7 +73,7 @@ func (p *Pair) servers() *Finding {
 // pod that proves nothing unless another server answers it, or others are not
 // answered either.
 func (p *Pair) serverDown(e *Endpoint) (*Finding, bool) {
-	if e.Way == nil {
+	if e.Way == nil || e.Way.Host && e.Way.Nodes.Fact != Works && e.Seen.Verdict != v1alpha1.VerdictRefused {
 		return nil, false
 	}
 	here := p.From != v1alpha1.SourcePods || p.Elsewhere || e.Seen.Verdict == v1alpha1.VerdictRefused

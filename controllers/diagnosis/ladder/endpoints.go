@@ -14,7 +14,7 @@ import (
 // reject what is sent to it then, others drop it.
 func endpoints(p *Pair) *Finding {
 	s := p.Service
-	if s == nil || !silent(p.Verdict) && p.Verdict != v1alpha1.VerdictRefused {
+	if s == nil || !p.silent() && p.Verdict != v1alpha1.VerdictRefused {
 		return nil
 	}
 	switch {

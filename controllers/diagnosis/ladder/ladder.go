@@ -145,6 +145,9 @@ type Pair struct {
 	SourceNode Node
 	// ByNode is true if the Verdict is by the target's own node.
 	ByNode bool
+	// Connected is true if a connection was made before nothing more came: then
+	// small packets get there.
+	Connected bool
 	// Name that is looked up; empty where that is nobody's matter.
 	Name string
 	// Outside is true for a target that nothing of the cluster is known to be.
@@ -230,6 +233,9 @@ func silent(v v1alpha1.Verdict) bool {
 	}
 	return false
 }
+
+// silent is true for a pair whose probe got nowhere.
+func (p *Pair) silent() bool { return silent(p.Verdict) && !p.Connected }
 
 // isDNS is true for a pair whose name could not be looked up.
 func (p *Pair) isDNS() bool {

@@ -16,7 +16,7 @@ func mtu(p *Pair) *Finding {
 	switch {
 	case p.Verdict == v1alpha1.VerdictTooBig:
 	case p.Kind == v1alpha1.ProbeMTU && p.Verdict == v1alpha1.VerdictDropped:
-	case talks(p.Kind) && p.Verdict == v1alpha1.VerdictDropped && p.Way.Pods.Fact == Works && p.Way.Large.Fact == Fails:
+	case talks(p.Kind) && p.Connected && p.Service == nil && p.Verdict == v1alpha1.VerdictDropped && p.Way.Pods.Fact == Works && p.Way.Large.Fact == Fails:
 		large = p.Way.Large
 	default:
 		return nil

@@ -9,7 +9,7 @@ import (
 
 // node: one of the two nodes is not there. Who answered was.
 func node(p *Pair) *Finding {
-	if !silent(p.Verdict) {
+	if !p.silent() {
 		return nil
 	}
 	if p.Way != nil && !p.Way.Same {

@@ -18,7 +18,7 @@ const chance = 0.01
 // answers the very same source, what leads there.
 func service(p *Pair) *Finding {
 	s := p.Service
-	if s == nil || p.isDNS() || !silent(p.Verdict) {
+	if s == nil || p.isDNS() || !p.silent() {
 		return nil
 	}
 	b := p.lookBehind(s.Endpoints, func(e *Endpoint) (*Finding, bool) { return p.outside(s, e) })

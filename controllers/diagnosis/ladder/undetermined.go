@@ -107,6 +107,8 @@ func (p *Pair) candidates() []v1alpha1.Rung {
 	switch {
 	case p.Verdict == v1alpha1.VerdictRefused && !p.isDNS():
 		add(v1alpha1.RungListener, v1alpha1.RungService)
+	case p.Connected && !p.isDNS():
+		add(v1alpha1.RungMTU, v1alpha1.RungApplication)
 	case p.Verdict == v1alpha1.VerdictReset:
 		add(v1alpha1.RungListener, v1alpha1.RungApplication)
 	case p.Verdict == v1alpha1.VerdictWrongIdentity:
@@ -149,9 +151,6 @@ func (p *Pair) candidatesOf(w *Way) []v1alpha1.Rung {
 	case w.Pods.Fact == Works:
 		// What is at fault is the target's or the source's own.
 		out = append(out, v1alpha1.RungPodNetwork, v1alpha1.RungListener)
-		if talks(p.Kind) && w.Large.Fact != Works && !w.Same {
-			out = append(out, v1alpha1.RungMTU)
-		}
 		return out
 	case w.Same:
 		return []v1alpha1.Rung{v1alpha1.RungPodNetwork, v1alpha1.RungListener}

@@ -10,7 +10,7 @@ import (
 // way: what lies between the source's node and the target's fails for
 // Netladder's own probes too, which no policy of the path's pods touches.
 func way(p *Pair) *Finding {
-	if !silent(p.Verdict) || p.isDNS() || p.Service != nil || p.Way == nil {
+	if !p.silent() || p.isDNS() || p.Service != nil || p.Way == nil {
 		return nil
 	}
 	return p.wayOf(p.Way)
@@ -85,7 +85,7 @@ func brokenOn(node string, s *Seen) *Finding {
 // podRoute: the target's own node answers that it has no way to it, and other
 // pods there are reached.
 func podRoute(p *Pair) *Finding {
-	if p.Verdict != v1alpha1.VerdictUnreachable || !p.ByNode || p.isDNS() || p.Service != nil || p.Way == nil || p.Way.Host || p.Way.Pods.Fact != Works {
+	if p.Verdict != v1alpha1.VerdictUnreachable || !p.ByNode || p.Connected || p.isDNS() || p.Service != nil || p.Way == nil || p.Way.Host || p.Way.Pods.Fact != Works {
 		return nil
 	}
 	return p.noRoute(p.Target, p.Way)
