@@ -142,6 +142,30 @@ func (w *world) setCanary(known diagnosis.CanaryPolicies) (checks []types.Namesp
 	return checks
 }
 
+// noteEnforcement gathers which nodes do not enforce policies. Whoever blamed a
+// policy is to be judged again with whatever is observed next.
+func (w *world) noteEnforcement() {
+	next := map[v1alpha1.PolicyDirection]map[string]bool{}
+	for _, c := range w.checks {
+		for i := range c.enforcement {
+			e := &c.enforcement[i]
+			for _, name := range e.Nodes {
+				if next[e.Direction] == nil {
+					next[e.Direction] = map[string]bool{}
+				}
+				next[e.Direction][name] = true
+			}
+		}
+	}
+	if maps.EqualFunc(next, w.notEnforcing, maps.Equal[map[string]bool]) {
+		return
+	}
+	w.notEnforcing = next
+	for namespace := range w.policies.readers {
+		w.policies.touched[namespace] = struct{}{}
+	}
+}
+
 // isolateCanary applies the policy of the canary pods. Rules that somebody added
 // to it are none of the fields that an apply of it takes over, so it is made
 // anew.

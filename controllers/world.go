@@ -57,7 +57,10 @@ type world struct {
 	services map[types.NamespacedName]*diagnosis.ServiceFacts
 	// canary is replaced, never changed.
 	canary diagnosis.CanaryPolicies
-	audits audits
+	// notEnforcing are the nodes whose canary pods show that they do not enforce
+	// policies, by direction. It is replaced, never changed.
+	notEnforcing map[v1alpha1.PolicyDirection]map[string]bool
+	audits       audits
 	// problem of the installation, empty without one.
 	problem string
 	// available is when the API server was last found again.
@@ -135,7 +138,11 @@ func (w *world) observeCheck(key types.NamespacedName, c *v1alpha1.ConnectivityC
 
 func (w *world) setCheck(key types.NamespacedName, c *v1alpha1.ConnectivityCheck) {
 	if c == nil {
+		known := w.checks[key]
 		delete(w.checks, key)
+		if known != nil && len(known.enforcement) > 0 {
+			w.noteEnforcement()
+		}
 		w.policies.read(key, nil)
 		w.engine.DeleteCheck(key)
 		return
@@ -252,6 +259,7 @@ func (w *world) diagnosisInput(key types.NamespacedName) (diagnosis.Input, bool)
 		Services:          services,
 		DNS:               dns,
 		Canary:            w.canary,
+		NotEnforcing:      w.notEnforcing,
 		Nodes:             maps.Clone(w.facts),
 		Now:               w.clock.Now(),
 		APIAvailableSince: w.available,
@@ -289,7 +297,11 @@ func (w *world) judged(
 	if known == nil {
 		return time.Time{}
 	}
+	changed := len(known.enforcement)+len(enforcement) > 0
 	known.status, known.enforcement = status, enforcement
+	if changed {
+		w.noteEnforcement()
+	}
 	return known.writtenAt
 }
 

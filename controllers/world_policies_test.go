@@ -244,6 +244,43 @@ func TestChangesOfPoliciesAreForgotten(t *testing.T) {
 	}
 }
 
+// TestNodesThatDoNotEnforceAreKnown to the judgement of other checks, and those
+// that blamed a policy are judged again.
+func TestNodesThatDoNotEnforceAreKnown(t *testing.T) {
+	w, _, _, _ := shopWorld(t)
+	shop := types.NamespacedName{Namespace: tenant, Name: "shop"}
+	canary := types.NamespacedName{Namespace: w.namespace, Name: "policy-enforcement"}
+	check := builders.MakeCheck(canary.Name).Namespace(canary.Namespace).Obj()
+	w.observePolicies(nil)
+	w.observeCheck(canary, check)
+	look(w, func(diagnosis.PolicyView) {}, tenant)
+	knows := func(want bool) {
+		t.Helper()
+		in, ok := w.diagnosisInput(shop)
+		if got := in.NotEnforcing[v1alpha1.PolicyIngress]["node1"]; !ok || got != want {
+			t.Errorf("node1 is known not to enforce: %t, want %t", got, want)
+		}
+	}
+	again := func() bool { return concerns(w.advance()) }
+	knows(false)
+	found := []diagnosis.Enforcement{{Path: "ingress", Direction: v1alpha1.PolicyIngress, NotEnforced: 1, Nodes: []string{"node1"}}}
+	again()
+	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, found)
+	knows(true)
+	if !again() {
+		t.Error("the check that read policies is not judged again")
+	}
+	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, found)
+	if again() {
+		t.Error("nothing changed, and the check is judged again")
+	}
+	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, nil)
+	knows(false)
+	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, found)
+	w.observeCheck(canary, nil)
+	knows(false)
+}
+
 // TestPolicyViewIsNotWrittenMeanwhile: for the race detector.
 func TestPolicyViewIsNotWrittenMeanwhile(t *testing.T) {
 	w, frontend, db, bystander := shopWorld(t)

@@ -20,6 +20,9 @@ func (e *explainer) denied(asked []question) *cause {
 	for i := range asked {
 		switch asked[i].result.Verdict {
 		case policy.Deny:
+			if !slices.ContainsFunc(asked[i].decisions(), func(d *policy.Decision) bool { return e.enforced(&asked[i], d) }) {
+				return nil
+			}
 		case policy.Allow:
 			return e.admittedNow(asked)
 		default:
@@ -30,7 +33,7 @@ func (e *explainer) denied(asked []question) *cause {
 	c := &cause{reason: v1alpha1.ReasonPolicyDenies}
 	var parts []string
 	for _, d := range q.decisions() {
-		if d.Verdict == policy.Deny {
+		if e.enforced(q, d) {
 			c.policies = e.deciding(c.policies, d, d.Isolating...)
 			parts = append(parts, e.denial(q, d))
 		}
@@ -38,6 +41,14 @@ func (e *explainer) denied(asked []question) *cause {
 	c.key = keyOf(c.policies)
 	c.text = "denied by " + strings.Join(parts, "; and by ")
 	return c
+}
+
+// enforced is true for a denial, unless the canary pod of the node where it
+// should happen shows that policies are not enforced there: then something else
+// is why.
+func (e *explainer) enforced(q *question, d *policy.Decision) bool {
+	_, pod := q.subject(d)
+	return d.Verdict == policy.Deny && (pod == nil || !e.in.NotEnforcing[v1alpha1.PolicyDirection(d.Direction)][pod.Node])
 }
 
 // denial names the policies that deny in one direction, and the rule that is

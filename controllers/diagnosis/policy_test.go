@@ -174,3 +174,42 @@ func TestExplainingIsBounded(t *testing.T) {
 		t.Errorf("got %+v", got.Diagnosis)
 	}
 }
+
+// TestWhatIsNotEnforcedDeniesNothing: where the canary pods show that a node does
+// not enforce policies, they are not why a pod there is not reached.
+func TestWhatIsNotEnforcedDeniesNothing(t *testing.T) {
+	on := func(d v1alpha1.PolicyDirection, node string) map[v1alpha1.PolicyDirection]map[string]bool {
+		return map[v1alpha1.PolicyDirection]map[string]bool{d: {node: true}}
+	}
+	for name, tc := range map[string]struct {
+		not    map[v1alpha1.PolicyDirection]map[string]bool
+		egress bool
+		want   string
+	}{
+		"everywhere it is":         {nil, false, "denied by commerce/restrict (ingress to db-0)"},
+		"not where the target is":  {on(v1alpha1.PolicyIngress, "node2"), false, ""},
+		"not where the source is":  {on(v1alpha1.PolicyIngress, "node1"), false, "denied by commerce/restrict (ingress to db-0)"},
+		"not the other direction":  {on(v1alpha1.PolicyEgress, "node2"), false, "denied by commerce/restrict (ingress to db-0)"},
+		"not of two, ingress":      {on(v1alpha1.PolicyIngress, "node2"), true, "denied by commerce/out (egress from web-0)"},
+		"not of two, egress":       {on(v1alpha1.PolicyEgress, "node1"), true, "denied by commerce/restrict (ingress to db-0)"},
+		"both are, which is plain": {nil, true, "denied by commerce/restrict (ingress to db-0), which admits nothing; and by commerce/out (egress from web-0)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := denied()
+			if tc.egress {
+				s.policy(denyAll("commerce", "out", "web", networkingv1.PolicyTypeEgress))
+			}
+			in := s.input()
+			in.Policies, in.NotEnforcing = s, tc.not
+			got := diagnosis.Summarize(in).Paths[0]
+			switch {
+			case got.State != failing:
+				t.Fatalf("the path is %s", got.State)
+			case tc.want == "" && got.Diagnosis != nil && got.Diagnosis.Rung == v1alpha1.RungPolicy:
+				t.Errorf("got %+v", got.Diagnosis)
+			case tc.want != "" && (got.Diagnosis == nil || got.Diagnosis.Message != tc.want+", which admits nothing"):
+				t.Errorf("got %+v, want %s", got.Diagnosis, tc.want)
+			}
+		})
+	}
+}

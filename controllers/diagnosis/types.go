@@ -50,6 +50,9 @@ type Input struct {
 	DNS types.NamespacedName
 	// Canary is what is known of the policies around the canary pods.
 	Canary CanaryPolicies
+	// NotEnforcing are the nodes of which the canary pods show that they do not
+	// enforce policies, by direction.
+	NotEnforcing map[v1alpha1.PolicyDirection]map[string]bool
 	// Previous is the status as it was last persisted, so that the judgement
 	// survives a restart of the controller.
 	Previous v1alpha1.ConnectivityCheckStatus
