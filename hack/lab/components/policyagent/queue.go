@@ -10,6 +10,7 @@ import (
 
 	"github.com/florianl/go-nfqueue/v2"
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 	"k8s.io/klog/v2"
 )
 
@@ -75,7 +76,9 @@ func answer(ctx context.Context, queue *nfqueue.Nfqueue, judge *judge, packet nf
 	return queue.SetVerdictWithOption(*packet.PacketID, nfqueue.NfAccept, nfqueue.WithMark(mark))
 }
 
+// temporary errors do not end the queue. ENOENT is about a packet that was gone
+// when its verdict came, as when its network device went.
 func temporary(err error) bool {
 	var operation *netlink.OpError
-	return errors.As(err, &operation) && (operation.Timeout() || operation.Temporary())
+	return errors.As(err, &operation) && (operation.Timeout() || operation.Temporary()) || errors.Is(err, unix.ENOENT)
 }
