@@ -43,6 +43,7 @@ func TestCostOfLookups(t *testing.T) {
 		"the name as it is":  {[2]int32{1, 1}, v1alpha1.StatePassing, ""},
 		"not told":           {[2]int32{}, v1alpha1.StatePassing, ""},
 		"a few":              {[2]int32{2, 5}, v1alpha1.StatePassing, five},
+		"not by the prober":  {[2]int32{1, 7}, v1alpha1.StatePassing, ""},
 		"lossy":              {[2]int32{5, 5}, v1alpha1.StateDegraded, "1 of 2 pairs is slow or lossy: node1→api.example.com; " + five},
 		"failing":            {[2]int32{5, 5}, v1alpha1.StateFailing, "1 of 2 pairs fails: node1→api.example.com DNSTimeout; the other pair passes"},
 		"more than can be":   {[2]int32{1, 1 << 30}, v1alpha1.StatePassing, strings.Replace(five, "5", "64", 1)},
@@ -61,6 +62,9 @@ func TestCostOfLookups(t *testing.T) {
 			s.lookUp(v1alpha1.DNSTarget{Name: "api.example.com"}, v1alpha1.AssignedTarget{IP: "10.96.0.1", Port: 443})
 			for i, node := range s.names() {
 				s.nodes[node].report.Assignment.Status.Groups[1].Queries = tc.queries[i]
+			}
+			if name == "not by the prober" {
+				s.nodes["node2"].report.Assignment.Status.PodUID = "somebody"
 			}
 			p := diagnosis.Summarize(s.lookups()).Paths[1]
 			if p.State != tc.state || p.Message != tc.want {

@@ -49,7 +49,11 @@ func (q *question) about(d *policy.Decision) string {
 	}
 	if q.flow.lookup {
 		// What such a path aims at is a name: which way is cut has to be said.
-		return fmt.Sprintf("egress from %s to %s on %s %d", name, q.flow.destination, q.flow.Protocol, nameserverPort)
+		port := q.flow.Port
+		if q.flow.Service.IsValid() {
+			port = int32(q.flow.Service.Port())
+		}
+		return fmt.Sprintf("egress from %s to %s on %s %d", name, q.flow.destination, q.flow.Protocol, port)
 	}
 	return "egress from " + name
 }

@@ -41,7 +41,9 @@ type policyGolden struct {
 	// Address instead of the pods db-0 and db-1 is what is dialled.
 	Address string
 	// DNS instead of them is a lookup.
-	DNS      bool
+	DNS bool
+	// Replica of the cluster's DNS that is asked by its own address.
+	Replica  string
 	Policies []networkingv1.NetworkPolicy
 	// Changed are the policies that changed some seconds ago; Deleted are those
 	// that were.
@@ -188,6 +190,12 @@ func (g *policyGolden) targets(s *policySim) {
 		s.db = nil
 		s.check.Spec.Paths[0].To = v1alpha1.Target{DNS: &v1alpha1.DNSTarget{Name: "db.example.com."}}
 		s.main.Kind, s.main.DNS = v1alpha1.ProbeDNS, &v1alpha1.DNSTarget{Name: "db.example.com."}
+		if g.Replica != "" {
+			at := netip.MustParseAddrPort(g.Replica)
+			s.targets = []v1alpha1.AssignedTarget{{IP: at.Addr().String(), Port: int32(at.Port()), Protocol: v1alpha1.ProtocolUDP}}
+			s.main.DNS.Resolver = v1alpha1.DNSEachReplica
+			s.check.Spec.Paths[0].To.DNS = s.main.DNS
+		}
 	}
 	if g.From != "" {
 		s.main.From = map[v1alpha1.SourceKind]v1alpha1.SourceKind{"Probers": v1alpha1.SourceProber, "Host": v1alpha1.SourceHost}[g.From]
@@ -232,6 +240,8 @@ func (g *policyGolden) see(s *policySim, seen goldenSeen) {
 	switch db := s.denySim.pods[seen.To]; {
 	case db != nil:
 		key += db.ip + ":5432"
+	case g.Replica != "":
+		key += g.Replica + "/UDP"
 	case g.DNS:
 		key += "db.example.com."
 	default:

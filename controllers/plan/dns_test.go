@@ -74,6 +74,13 @@ func TestServersOfDNS(t *testing.T) {
 			if got := in.aimed("node-00002"); !slices.Equal(got, tc.want) {
 				t.Errorf("aims at %v, want %v", got, tc.want)
 			}
+			spec := in.assign("node-00002", nil).Spec
+			if got, want := ProbeRate(&spec)*10, float64(len(tc.want)); got != want {
+				t.Errorf("%v probes in an interval, want %v", got, want)
+			}
+			if d := Resolve(in.Checks[0], in.Cluster, in.Settings, in.Now).demands[0]; d.one.name != "DNS" || d.rate != rateOf(float64(3*len(tc.want))/10) {
+				t.Errorf("demand %+v", d)
+			}
 			r := in.resolved(in.Checks[0])
 			if got := r.Coverage.PossiblePairs; got != int64(3*len(tc.want)) {
 				t.Errorf("%d pairs are possible, want %d", got, 3*len(tc.want))

@@ -122,7 +122,7 @@ func TestStepTargets(t *testing.T) {
 	spec := assigned()
 	g := v1alpha1.ProbeGroup{
 		Kind: v1alpha1.ProbeDNS, From: v1alpha1.SourcePods, Sources: []int32{0},
-		DNS: &v1alpha1.DNSTarget{Name: "a.test.", Type: v1alpha1.DNSTypeAAAA},
+		DNS: &v1alpha1.DNSTarget{Name: "a.test.", Type: v1alpha1.DNSTypeAAAA, Answers: []string{"fd00::1"}},
 	}
 	pair := spec.Pairs(&g)[0]
 	steps := Here{Node: "node1", ResolvConf: "/etc/other"}.Steps(spec, &g, &pair)
@@ -132,7 +132,7 @@ func TestStepTargets(t *testing.T) {
 	}
 	byUDP, byTCP := to["10.96.0.10:53/UDP"].To, to["10.96.0.10:53"].To
 	if byUDP.Source.String() != "10.0.1.9" || byUDP.DNS.Server.String() != "10.96.0.10:53" || byUDP.DNS.Transport != "UDP" || byTCP.DNS.Transport != "TCP" ||
-		byUDP.DNS.Name != "a.test." || byUDP.DNS.Type != "AAAA" || byUDP.DNS.ResolvConf != "/etc/other" {
+		byUDP.DNS.Name != "a.test." || byUDP.DNS.Type != "AAAA" || byUDP.DNS.ResolvConf != "/etc/other" || len(byTCP.DNS.Answers) != 1 {
 		t.Errorf("DNS: %+v and %+v", byUDP, byTCP)
 	}
 	g = v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeMeshUDP, Members: []int32{1}, Port: v1alpha1.EchoPort}
