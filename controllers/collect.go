@@ -30,6 +30,7 @@ type collector struct {
 	state, pairs, diagnosis, failing, dropped, nodes *prometheus.Desc
 	enforcement, notEnforced                         *prometheus.Desc
 	findings, findingsDropped                        *prometheus.Desc
+	causes, causesDropped                            *prometheus.Desc
 }
 
 func newCollector() *collector {
@@ -50,6 +51,10 @@ func newCollector() *collector {
 			"Findings about the NetworkPolicies of a namespace, of those that have any; at most 500 series.", []string{"namespace", "code"}, nil),
 		findingsDropped: prometheus.NewDesc("netladder_policy_findings_dropped",
 			"Findings that netladder_policy_findings does not show.", nil, nil),
+		causes: prometheus.NewDesc("netladder_cause_paths",
+			"How many failing paths of all checks have one cause in common; at most 50 series.", []string{"rung", "reason", "object"}, nil),
+		causesDropped: prometheus.NewDesc("netladder_causes_dropped",
+			"Causes that netladder_cause_paths does not show.", nil, nil),
 		nodes: prometheus.NewDesc("netladder_plan_nodes", "Nodes with a prober.", nil, nil),
 		enforcement: prometheus.NewDesc("netladder_policy_enforcement_nodes",
 			"How many nodes enforce NetworkPolicies, by what their canary pods show.", with("direction", "state"), nil),
@@ -60,7 +65,7 @@ func newCollector() *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{c.state, c.pairs, c.diagnosis, c.failing, c.dropped, c.nodes, c.enforcement, c.notEnforced, c.findings, c.findingsDropped} {
+	for _, desc := range []*prometheus.Desc{c.state, c.pairs, c.diagnosis, c.failing, c.dropped, c.nodes, c.enforcement, c.notEnforced, c.findings, c.findingsDropped, c.causes, c.causesDropped} {
 		ch <- desc
 	}
 }
@@ -103,6 +108,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	c.collectEnforcement(judged, gauge)
+	c.collectCauses(judged, gauge)
 	gauge(c.dropped, float64(max(failing-shown, 0)))
 	gauge(c.nodes, float64(probers))
 	c.collectFindings(w, gauge)

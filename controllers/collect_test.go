@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis"
 )
 
 // Pods that are sources are told apart in status; a series is of their node,
@@ -30,7 +31,7 @@ func TestFailingPairsAreOfNodes(t *testing.T) {
 			pair("node3", "", "192.0.2.1:80", "", v1alpha1.StateFailing),
 			pair("frontend-d", "node1", "db:5432", "node1", v1alpha1.StateUnknown),
 		},
-	}}}, nil)
+	}}}, &diagnosis.Summary{})
 	c := newCollector()
 	c.world.Store(w)
 	registry := prometheus.NewRegistry()

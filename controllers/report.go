@@ -46,7 +46,7 @@ func (r *reporter) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	summary := diagnosis.Summarize(input)
 	blame(summary.Conditions, r.world.installation())
 	next := status.For(&judged, summary, input.Now)
-	writtenAt := r.world.judged(req.NamespacedName, &next, summary.Enforcement)
+	writtenAt := r.world.judged(req.NamespacedName, &next, &summary)
 
 	told := r.world.toldOf(req.NamespacedName, object.Status)
 	due, changed := status.Due(object.Status, next, writtenAt)

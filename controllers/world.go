@@ -14,6 +14,7 @@ import (
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis"
+	"github.com/netladder/netladder/controllers/diagnosis/causes"
 	"github.com/netladder/netladder/controllers/plan"
 )
 
@@ -76,6 +77,8 @@ type check struct {
 	status *v1alpha1.ConnectivityCheckStatus
 	// enforcement of policies as last judged; empty for most checks.
 	enforcement []diagnosis.Enforcement
+	// causes of the paths that fail, as last judged.
+	causes []causes.Found
 	// writtenAt is when this process last wrote the status; before it did,
 	// when it first saw the check.
 	writtenAt time.Time
@@ -289,7 +292,7 @@ func (w *world) installation() string {
 // judged keeps what a check's status is, and what it says of the enforcement of
 // policies, for the metrics.
 func (w *world) judged(
-	key types.NamespacedName, status *v1alpha1.ConnectivityCheckStatus, enforcement []diagnosis.Enforcement,
+	key types.NamespacedName, status *v1alpha1.ConnectivityCheckStatus, summary *diagnosis.Summary,
 ) (writtenAt time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -297,10 +300,13 @@ func (w *world) judged(
 	if known == nil {
 		return time.Time{}
 	}
-	changed := len(known.enforcement)+len(enforcement) > 0
-	known.status, known.enforcement = status, enforcement
+	changed := len(known.enforcement)+len(summary.Enforcement) > 0
+	known.status, known.enforcement, known.causes = status, summary.Enforcement, summary.Causes
 	if changed {
 		w.noteEnforcement()
+	}
+	for i := range known.causes {
+		known.causes[i].Check = key
 	}
 	return known.writtenAt
 }

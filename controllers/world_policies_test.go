@@ -265,18 +265,18 @@ func TestNodesThatDoNotEnforceAreKnown(t *testing.T) {
 	knows(false)
 	found := []diagnosis.Enforcement{{Path: "ingress", Direction: v1alpha1.PolicyIngress, NotEnforced: 1, Nodes: []string{"node1"}}}
 	again()
-	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, found)
+	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, &diagnosis.Summary{Enforcement: found})
 	knows(true)
 	if !again() {
 		t.Error("the check that read policies is not judged again")
 	}
-	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, found)
+	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, &diagnosis.Summary{Enforcement: found})
 	if again() {
 		t.Error("nothing changed, and the check is judged again")
 	}
 	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, nil)
 	knows(false)
-	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, found)
+	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, &diagnosis.Summary{Enforcement: found})
 	w.observeCheck(canary, nil)
 	knows(false)
 }

@@ -130,7 +130,7 @@ func (c *climb) shown(s ladder.Seen) ladder.Seen {
 // node says what is known of one. Whoever judges nodes may not have heard of it,
 // and then it is not away.
 func (c *climb) node(name, shown string) ladder.Node {
-	n := ladder.Node{Name: shown}
+	n := ladder.Node{Name: shown, Real: name}
 	m := c.nodeMask(name, c.in.Nodes[name])
 	if !m.active() || !m.down {
 		return n

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/causes"
 	"github.com/netladder/netladder/controllers/diagnosis/ladder"
 	"github.com/netladder/netladder/controllers/policy"
 )
@@ -42,11 +43,13 @@ type explainer struct {
 	typos map[typoAt][]typo
 	// climbs are the rows of each node, read once.
 	climbs map[string]rungs
+	// causes of all paths that are known.
+	causes []causes.Found
 }
 
-// explain adds to each path that fails why, as far as that can be told. Only the
-// pairs that may be shown are looked at.
-func (j *judge) explain(paths []*tally) {
+// explain adds to each path that fails why, as far as that can be told, and
+// returns all causes. Only the pairs that may be shown are looked at.
+func (j *judge) explain(paths []*tally) []causes.Found {
 	e := &explainer{judge: j, looked: map[string]struct{}{}, typos: map[typoAt][]typo{}, climbs: map[string]rungs{}}
 	diagnose := func() {
 		for _, t := range paths {
@@ -69,6 +72,7 @@ func (j *judge) explain(paths []*tally) {
 			t.say(t.status.Diagnosis)
 		}
 	}
+	return e.causes
 }
 
 // say ends the message of a path with its diagnosis. What may be is not said
@@ -94,6 +98,9 @@ type cause struct {
 	reason string
 	// candidates where the rung is Undetermined.
 	candidates []v1alpha1.Rung
+	// object and nodes that are broken; none of Policy, whose policies say it.
+	object string
+	nodes  []string
 	// key is the same for pairs that fail for the same cause.
 	key string
 	// text is the sentence about this pair.
@@ -103,13 +110,15 @@ type cause struct {
 	policies   []v1alpha1.DecidingPolicy
 }
 
-// causes are pairs that fail for the same cause.
-type causes struct {
+// group are pairs that fail for the same cause.
+type group struct {
 	first *cause
 	// source and target of first.
 	source, target string
 	unenforced     map[string]struct{}
 	pairs          int
+	// node that all pairs of nodes have in common, where there are several.
+	node string
 }
 
 // path says why a path fails; nil if nothing can be said.
@@ -129,7 +138,7 @@ func (e *explainer) path(t *tally) *v1alpha1.PathDiagnosis {
 		}
 		return nil
 	}
-	by, shown := map[string]*causes{}, 0
+	by, shown := map[string]*group{}, 0
 	for i := range t.worst {
 		w := &t.worst[i]
 		if w.show.State != v1alpha1.StateFailing {
@@ -142,10 +151,12 @@ func (e *explainer) path(t *tally) *v1alpha1.PathDiagnosis {
 		}
 		c.key = c.reason + " " + c.key
 		if by[c.key] == nil {
-			by[c.key] = &causes{unenforced: map[string]struct{}{}}
+			by[c.key] = &group{unenforced: map[string]struct{}{}}
 		}
 		by[c.key].add(c, &w.show)
 	}
+	e.note(t, by)
+	around(by)
 	main := mainCause(by)
 	if main == nil {
 		return nil
@@ -157,6 +168,22 @@ func (e *explainer) path(t *tally) *v1alpha1.PathDiagnosis {
 	}
 }
 
+// note keeps all causes of a path that are known, for the attribution over checks.
+func (e *explainer) note(t *tally, by map[string]*group) {
+	for _, key := range slices.Sorted(maps.Keys(by)) {
+		c := by[key].first
+		if c.rung == v1alpha1.RungUndetermined {
+			continue
+		}
+		f := causes.Found{Path: t.status.Name, Rung: cmp.Or(c.rung, v1alpha1.RungPolicy), Reason: c.reason, Object: printable(c.object, maxTarget), Nodes: c.nodes}
+		if len(c.policies) > 0 {
+			p := c.policies[0]
+			f.Object = "NetworkPolicy " + p.Namespace + "/" + cmp.Or(p.Name, "*")
+		}
+		e.causes = append(e.causes, f)
+	}
+}
+
 // noEndpoints says why a Service whose endpoints are the targets has none.
 func (e *explainer) noEndpoints(t *tally) *v1alpha1.PathDiagnosis {
 	key, ok := e.serviceKey(t.status.Name)
@@ -165,10 +192,11 @@ func (e *explainer) noEndpoints(t *tally) *v1alpha1.PathDiagnosis {
 		return nil
 	}
 	f := ladder.NoEndpoints(&ladder.Service{Name: key.String(), Empty: e.empty(facts)})
+	e.causes = append(e.causes, causes.Found{Path: t.status.Name, Rung: f.Rung, Reason: f.Reason, Object: "Service " + f.Object})
 	return &v1alpha1.PathDiagnosis{Rung: f.Rung, Reason: f.Reason, Message: printable(f.Text, maxMessage)}
 }
 
-func (c *causes) add(one *cause, shown *v1alpha1.WorstPair) {
+func (c *group) add(one *cause, shown *v1alpha1.WorstPair) {
 	c.pairs++
 	for _, where := range one.unenforced {
 		c.unenforced[where] = struct{}{}
@@ -178,10 +206,33 @@ func (c *causes) add(one *cause, shown *v1alpha1.WorstPair) {
 	}
 }
 
+// around makes one cause of those of a rung that are between pairs of nodes of
+// which all have one node in common.
+func around(by map[string]*group) {
+	var found []causes.Found
+	for _, g := range by {
+		found = append(found, causes.Found{Rung: g.first.rung, Nodes: g.first.nodes})
+	}
+	for rung, node := range causes.Shared(found) {
+		whole := &group{unenforced: map[string]struct{}{}, node: node}
+		for key, g := range by {
+			if g.first.rung != rung || len(g.first.nodes) != 2 {
+				continue
+			}
+			whole.pairs += g.pairs
+			if whole.first == nil || cmp.Or(cmp.Compare(g.source, whole.source), cmp.Compare(g.target, whole.target)) < 0 {
+				whole.first, whole.source, whole.target = g.first, g.source, g.target
+			}
+			delete(by, key)
+		}
+		by[string(rung)+" around "+node] = whole
+	}
+}
+
 // mainCause is the cause of most of the pairs, among equals the one whose rung
 // comes first, and then always the same. One that is not determined counts last.
-func mainCause(by map[string]*causes) *causes {
-	var main *causes
+func mainCause(by map[string]*group) *group {
+	var main *group
 	for _, key := range slices.Sorted(maps.Keys(by)) {
 		if c := by[key]; main == nil || c.compare(main) < 0 {
 			main = c
@@ -190,8 +241,8 @@ func mainCause(by map[string]*causes) *causes {
 	return main
 }
 
-func (c *causes) compare(b *causes) int {
-	undetermined := func(c *causes) int {
+func (c *group) compare(b *group) int {
+	undetermined := func(c *group) int {
 		if c.first.rung == v1alpha1.RungUndetermined {
 			return 1
 		}
@@ -201,11 +252,14 @@ func (c *causes) compare(b *causes) int {
 }
 
 // sentence about the cause of so many of the pairs that are shown.
-func (c *causes) sentence(shown int, managed string) string {
+func (c *group) sentence(shown int, managed string) string {
 	text := c.first.text
 	if len(c.unenforced) > 0 {
 		text += ", and policies are not enforced on " + names(slices.Sorted(maps.Keys(c.unenforced))) +
 			": see whether the network plugin there enforces NetworkPolicies, or has policies of its own kind that allow this"
+	}
+	if c.node != "" && strings.Contains(text, c.node) { // else the check is not shown it
+		text = "around " + c.node + ": " + text
 	}
 	if c.pairs < shown {
 		head := fmt.Sprintf("%d of the %d pairs shown: ", c.pairs, shown)
@@ -254,7 +308,7 @@ func (e *explainer) pair(t *tally, w *worst) *cause {
 	if f == a.denied || f == a.slow {
 		return a.cause
 	}
-	return &cause{rung: f.Rung, reason: f.Reason, key: string(f.Rung) + " " + f.Object, text: f.Text, candidates: f.Candidates}
+	return &cause{rung: f.Rung, reason: f.Reason, key: string(f.Rung) + " " + f.Object, text: f.Text, candidates: f.Candidates, object: f.Object, nodes: f.Nodes}
 }
 
 // answered is what policies say about a pair that must work: at most one of

@@ -47,8 +47,7 @@ func Summarize(in Input) Summary {
 		paths[i] = j.path(&in.Check.Spec.Paths[i])
 	}
 	shareWorst(paths)
-	j.explain(paths)
-	out := Summary{Paths: make([]v1alpha1.PathStatus, len(paths))}
+	out := Summary{Causes: j.explain(paths), Paths: make([]v1alpha1.PathStatus, len(paths))}
 	for i, t := range paths {
 		out.Paths[i] = t.status
 		if e := t.enforcement; e != nil && e.nodes() > 0 {

@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/causes"
 	"github.com/netladder/netladder/controllers/plan"
 )
 
@@ -178,6 +179,8 @@ type Summary struct {
 	// Enforcement of policies, for each path to the canary pods that is tested,
 	// in the order of the spec.
 	Enforcement []Enforcement
+	// Causes of the paths that fail, as far as they are known.
+	Causes []causes.Found
 	// Stale names the nodes whose silence nothing explains, sorted.
 	Stale []string
 	// Deadline is the earliest time at which the same input would be judged

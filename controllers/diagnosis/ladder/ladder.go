@@ -41,8 +41,9 @@ type Seen struct {
 
 // Node is one end's node.
 type Node struct {
-	// Name as it may be shown, such as "node2" or "the target's node".
-	Name string
+	// Name as it may be shown, such as "node2" or "the target's node", and Real as
+	// the cluster has it, which is no part of any sentence.
+	Name, Real string
 	// Gone and NotReady are what is known of the node; Since when, in words.
 	Gone, NotReady bool
 	Since          string
@@ -176,6 +177,9 @@ type Finding struct {
 	// Object that is broken, in words: findings of one rung about one object are
 	// one cause.
 	Object string
+	// Nodes that are broken, or between which something is, as the cluster has
+	// them; none where it is something else.
+	Nodes []string
 	// Text is the sentence about this pair.
 	Text string
 	// Candidates where the rung is Undetermined.

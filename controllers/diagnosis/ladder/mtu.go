@@ -24,6 +24,7 @@ func mtu(p *Pair) *Finding {
 	f := &Finding{Rung: v1alpha1.RungMTU, Reason: v1alpha1.ReasonLargePacketsLost}
 	if p.Way != nil {
 		far = p.Way.Node.Name
+		f.Nodes = p.both(p.Way)
 	}
 	f.Object = between(p.SourceNode.Name, far)
 	if large.Verdict == v1alpha1.VerdictTooBig {

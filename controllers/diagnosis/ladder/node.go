@@ -21,7 +21,7 @@ func node(p *Pair) *Finding {
 }
 
 func away(n *Node) *Finding {
-	f := &Finding{Rung: v1alpha1.RungNode, Reason: v1alpha1.ReasonNodeNotReady, Object: n.Name}
+	f := &Finding{Rung: v1alpha1.RungNode, Reason: v1alpha1.ReasonNodeNotReady, Object: n.Name, Nodes: []string{n.Real}}
 	switch {
 	case n.Gone:
 		f.Reason = v1alpha1.ReasonNodeGone

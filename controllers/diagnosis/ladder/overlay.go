@@ -41,7 +41,7 @@ func overlay(p *Pair, w *Way) *Finding {
 	case w.Pods.Fact != Fails || w.Here != Works || w.There != Works:
 		return nil
 	}
-	f := &Finding{Rung: v1alpha1.RungOverlay, Reason: v1alpha1.ReasonCrossNodeBroken, Object: between(p.SourceNode.Name, w.Node.Name)}
+	f := &Finding{Rung: v1alpha1.RungOverlay, Reason: v1alpha1.ReasonCrossNodeBroken, Object: between(p.SourceNode.Name, w.Node.Name), Nodes: p.both(w)}
 	f.Text = "pods on " + p.SourceNode.Name + " do not reach those on " + w.Node.Name
 	if w.OtherWay == Fails {
 		f.Text = "pods on " + p.SourceNode.Name + " and " + w.Node.Name + " do not reach each other"
@@ -53,7 +53,7 @@ func overlay(p *Pair, w *Way) *Finding {
 // tunnel is the finding about a tunnel, with the cause that a prober found.
 func (p *Pair) tunnel(w *Way, cause, text string) *Finding {
 	here, there := p.SourceNode.Name, w.Node.Name
-	f := &Finding{Rung: v1alpha1.RungOverlay, Reason: cause, Object: between(here, there)}
+	f := &Finding{Rung: v1alpha1.RungOverlay, Reason: cause, Object: between(here, there), Nodes: p.both(w)}
 	switch {
 	case local(cause):
 		f.Text = "the tunnel from " + here + " to " + there + ": " + orText(text, "an entry of the kernel is missing or wrong") +

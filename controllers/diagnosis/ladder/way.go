@@ -43,7 +43,7 @@ func underlay(p *Pair, w *Way) *Finding {
 	if !w.Pings && !w.Silent && w.Nodes.Verdict != v1alpha1.VerdictUnreachable {
 		return nil
 	}
-	f := &Finding{Rung: v1alpha1.RungUnderlay, Reason: v1alpha1.ReasonNodeUnreachable, Object: between(p.SourceNode.Name, w.Node.Name)}
+	f := &Finding{Rung: v1alpha1.RungUnderlay, Reason: v1alpha1.ReasonNodeUnreachable, Object: between(p.SourceNode.Name, w.Node.Name), Nodes: p.both(w)}
 	f.Text = p.SourceNode.Name + " does not reach " + w.Node.Name + w.Nodes.saw() + ", nor do its pods reach those there"
 	if w.Silent {
 		f.Text += ", and the prober there is not heard"
@@ -52,12 +52,15 @@ func underlay(p *Pair, w *Way) *Finding {
 	return f
 }
 
+// both ends of a way.
+func (p *Pair) both(w *Way) []string { return []string{p.SourceNode.Real, w.Node.Real} }
+
 // sameNode: pods on one node do not reach each other.
 func sameNode(p *Pair, w *Way) *Finding {
 	if w.Pods.Fact != Fails || w.Host {
 		return nil
 	}
-	return brokenOn(p.SourceNode.Name, &w.Pods)
+	return brokenOn(&p.SourceNode, &w.Pods)
 }
 
 // podNetwork: the nodes reach each other, and so do the ends of their tunnel,
@@ -68,16 +71,17 @@ func podNetwork(p *Pair, w *Way) *Finding {
 	}
 	switch {
 	case w.There == Fails:
-		return brokenOn(w.Node.Name, &Seen{})
+		return brokenOn(&w.Node, &Seen{})
 	case w.There == Works && w.Here == Fails:
-		return brokenOn(p.SourceNode.Name, &Seen{})
+		return brokenOn(&p.SourceNode, &Seen{})
 	}
 	return nil
 }
 
-func brokenOn(node string, s *Seen) *Finding {
+func brokenOn(n *Node, s *Seen) *Finding {
+	node := n.Name
 	return &Finding{
-		Rung: v1alpha1.RungPodNetwork, Reason: v1alpha1.ReasonSameNodeBroken, Object: node,
+		Rung: v1alpha1.RungPodNetwork, Reason: v1alpha1.ReasonSameNodeBroken, Object: node, Nodes: []string{n.Real},
 		Text: "pods on " + node + " do not reach each other there" + s.saw() + ": see the network plugin on " + node + ", its bridge or the routes to its pods",
 	}
 }
@@ -93,7 +97,7 @@ func podRoute(p *Pair) *Finding {
 
 func (p *Pair) noRoute(target string, w *Way) *Finding {
 	return &Finding{
-		Rung: v1alpha1.RungPodNetwork, Reason: v1alpha1.ReasonPodRouteMissing, Object: w.Node.Name,
+		Rung: v1alpha1.RungPodNetwork, Reason: v1alpha1.ReasonPodRouteMissing, Object: w.Node.Name, Nodes: []string{w.Node.Real},
 		Text: w.Node.Name + " has no way to " + target + ", which is on it, though other pods there are reached: see the route to it and its interface on " + w.Node.Name,
 	}
 }

@@ -1,0 +1,143 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package causes puts together what the paths of all checks fail for: many
+// pairs, one cause. It is pure.
+package causes
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/ladder"
+)
+
+// Found is one cause of one path.
+type Found struct {
+	// Check and Path that fail.
+	Check types.NamespacedName
+	Path  string
+	// Rung that is broken, and why.
+	Rung   v1alpha1.Rung
+	Reason string
+	// Object that is broken, in words; of no matter where there are Nodes.
+	Object string
+	// Nodes that are broken, or between which something is.
+	Nodes []string
+}
+
+// Cause of some paths.
+type Cause struct {
+	// Rung that is broken, and the reason of most of the paths.
+	Rung   v1alpha1.Rung
+	Reason string
+	// Object that is broken, such as "node2", "node1 and node3" or
+	// "Service shop/api".
+	Object string
+	// Node that is broken; empty where it is something else.
+	Node string
+	// Paths and Checks that fail for it.
+	Paths, Checks int
+}
+
+// String says what is broken, and how much fails for it: "node2's overlay: 14
+// paths of 6 checks".
+func (c *Cause) String() string {
+	return fmt.Sprintf("%s of %s: %s of %s", c.Rung, c.Object, counted(c.Paths, "path"), counted(c.Checks, "check"))
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// key of a cause while it is put together.
+type key struct {
+	rung   v1alpha1.Rung
+	object string
+}
+
+// All causes, those of most paths first. A node that is at one end of all that is
+// broken on a rung, and of more than one pair of nodes, is the cause by itself.
+func All(found []Found) []Cause {
+	shared := Shared(found)
+	by := map[key][]Found{}
+	for _, f := range found {
+		object := f.Object
+		switch {
+		case len(f.Nodes) == 1:
+			object = f.Nodes[0]
+		case len(f.Nodes) > 1 && shared[f.Rung] != "":
+			object = shared[f.Rung]
+		case len(f.Nodes) > 1:
+			object = strings.Join(slices.Sorted(slices.Values(f.Nodes)), " and ")
+		}
+		k := key{f.Rung, object}
+		by[k] = append(by[k], f)
+	}
+	var out []Cause
+	for k, list := range by {
+		out = append(out, causeOf(k, list, shared[k.rung]))
+	}
+	slices.SortFunc(out, func(a, b Cause) int {
+		return cmp.Or(b.Paths-a.Paths, ladder.Rank(a.Rung)-ladder.Rank(b.Rung), cmp.Compare(a.Object, b.Object))
+	})
+	return out
+}
+
+func causeOf(k key, list []Found, shared string) Cause {
+	c := Cause{Rung: k.rung, Object: k.object}
+	paths, checks, reasons := map[string]struct{}{}, map[types.NamespacedName]struct{}{}, map[string]int{}
+	for _, f := range list {
+		paths[f.Check.String()+"/"+f.Path] = struct{}{}
+		checks[f.Check] = struct{}{}
+		reasons[f.Reason]++
+		if len(f.Nodes) == 1 || len(f.Nodes) > 1 && shared == k.object {
+			c.Node = k.object
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		if c.Reason == "" || reasons[reason] > reasons[c.Reason] {
+			c.Reason = reason
+		}
+	}
+	c.Paths, c.Checks = len(paths), len(checks)
+	return c
+}
+
+// Shared has for each rung the node that all pairs of nodes have in common
+// that are broken there, where there is more than one of them.
+func Shared(found []Found) map[v1alpha1.Rung]string {
+	pairs := map[v1alpha1.Rung]map[[2]string]struct{}{}
+	for _, f := range found {
+		if len(f.Nodes) != 2 {
+			continue
+		}
+		if pairs[f.Rung] == nil {
+			pairs[f.Rung] = map[[2]string]struct{}{}
+		}
+		pairs[f.Rung][[2]string{min(f.Nodes[0], f.Nodes[1]), max(f.Nodes[0], f.Nodes[1])}] = struct{}{}
+	}
+	out := map[v1alpha1.Rung]string{}
+	for rung, list := range pairs {
+		ends := map[string]int{}
+		for p := range list {
+			ends[p[0]]++
+			ends[p[1]]++
+		}
+		for node, n := range ends {
+			if n > 1 && n == len(list) {
+				out[rung] = node
+			}
+		}
+	}
+	return out
+}

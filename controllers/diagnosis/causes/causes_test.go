@@ -1,0 +1,84 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package causes_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/causes"
+)
+
+func found(check, path string, rung v1alpha1.Rung, object string, nodes ...string) causes.Found {
+	return causes.Found{Check: types.NamespacedName{Namespace: "shop", Name: check}, Path: path, Rung: rung, Reason: "Broken", Object: object, Nodes: nodes}
+}
+
+func TestAll(t *testing.T) {
+	for name, c := range map[string]struct {
+		found []causes.Found
+		want  []string
+	}{
+		"nothing": {},
+		"one pair of nodes": {
+			[]causes.Found{found("a", "x", v1alpha1.RungOverlay, "", "node2", "node1"), found("b", "x", v1alpha1.RungOverlay, "", "node1", "node2")},
+			[]string{"Overlay of node1 and node2: 2 paths of 2 checks"},
+		},
+		"one node in all pairs": {
+			[]causes.Found{found("a", "x", v1alpha1.RungOverlay, "", "node2", "node1"), found("a", "x", v1alpha1.RungOverlay, "", "node3", "node2"), found("a", "y", v1alpha1.RungOverlay, "", "node2", "node3")},
+			[]string{"Overlay of node2: 2 paths of 1 check"},
+		},
+		"no node in all pairs": {
+			[]causes.Found{found("a", "x", v1alpha1.RungOverlay, "", "node2", "node1"), found("a", "y", v1alpha1.RungOverlay, "", "node3", "node2"), found("b", "y", v1alpha1.RungOverlay, "", "node1", "node3")},
+			[]string{"Overlay of node1 and node2: 1 path of 1 check", "Overlay of node1 and node3: 1 path of 1 check", "Overlay of node2 and node3: 1 path of 1 check"},
+		},
+		"two causes": {
+			[]causes.Found{
+				found("a", "x", v1alpha1.RungOverlay, "", "node2", "node1"), found("a", "y", v1alpha1.RungDNS, "kube-system/kube-dns"),
+				found("b", "y", v1alpha1.RungDNS, "kube-system/kube-dns"), found("c", "z", v1alpha1.RungPodNetwork, "", "node3"),
+			},
+			[]string{"DNS of kube-system/kube-dns: 2 paths of 2 checks", "Overlay of node1 and node2: 1 path of 1 check", "PodNetwork of node3: 1 path of 1 check"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, each := range causes.All(c.found) {
+				got = append(got, each.String())
+				if (each.Node != "") != (each.Object == "node2" || each.Object == "node3") || each.Reason != "Broken" {
+					t.Errorf("%+v", each)
+				}
+			}
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// TestAllWhateverTheOrder: the same causes in the same order.
+func TestAllWhateverTheOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) causes.Found {
+			name := func(kind string, n int) string {
+				return fmt.Sprint(kind, rapid.IntRange(1, n).Draw(t, kind))
+			}
+			f := found(name("check", 2), name("path", 2), rapid.SampledFrom([]v1alpha1.Rung{v1alpha1.RungOverlay, v1alpha1.RungDNS}).Draw(t, "rung"), name("object", 2))
+			f.Reason = name("Reason", 2)
+			for range rapid.IntRange(0, 2).Draw(t, "nodes") {
+				f.Nodes = append(f.Nodes, name("node", 4))
+			}
+			return f
+		}), 0, 8).Draw(t, "found")
+		want := causes.All(list)
+		got := causes.All(rapid.Permutation(slices.Clone(list)).Draw(t, "order"))
+		if d := cmp.Diff(want, got); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
