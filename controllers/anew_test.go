@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	goruntime "runtime"
 	"testing"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/netladder/netladder/api/v1alpha1"
 )
 
 func TestUntilDone(t *testing.T) {
@@ -103,4 +106,30 @@ func TestServeHealthWaitsForItsPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop()
+}
+
+// TestNothingIsLeftOfTheOneBefore: a controller that begins anew within its
+// process leaves no goroutine of the one before, however often it does.
+func TestNothingIsLeftOfTheOneBefore(t *testing.T) {
+	h, nodes := meshCluster(t)
+	h.options.Level = v1alpha1.LevelFull
+	cycle := func() {
+		h.start()
+		h.assigned(nodes, 1)
+		h.stop()
+	}
+	cycle() // connections that are kept come with the first
+	before := goruntime.NumGoroutine()
+	const cycles = 3
+	for range cycles {
+		cycle()
+	}
+	h.done = make(chan error)
+	h.eventually("the goroutines of those before to end", func() error {
+		// A connection more or less is nothing that grows.
+		if now := goruntime.NumGoroutine(); now > before+2*cycles {
+			return fmt.Errorf("%d goroutines, %d after the first", now, before)
+		}
+		return nil
+	})
 }
