@@ -373,8 +373,8 @@ func TestBounded(t *testing.T) {
 // single policy that is large.
 func TestManyPoliciesAreBounded(t *testing.T) {
 	for name, size := range map[string]struct{ pods, policies, peers int }{
-		"pods that all differ": {pods: 2000, policies: 2000},
-		"peers":                {pods: 10, policies: 300, peers: 1000},
+		"pods that all differ": {pods: 1100, policies: 2000},
+		"peers":                {pods: 10, policies: 130, peers: 1000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var pods []string
