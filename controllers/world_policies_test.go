@@ -274,7 +274,7 @@ func TestNodesThatDoNotEnforceAreKnown(t *testing.T) {
 	if again() {
 		t.Error("nothing changed, and the check is judged again")
 	}
-	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, nil)
+	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, &diagnosis.Summary{})
 	knows(false)
 	w.judged(canary, &v1alpha1.ConnectivityCheckStatus{}, &diagnosis.Summary{Enforcement: found})
 	w.observeCheck(canary, nil)
