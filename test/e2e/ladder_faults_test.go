@@ -255,12 +255,12 @@ func apiServerCut(t *testing.T, _ *shop, d *draw) injected {
 }
 
 // unwell lets one pod of the payment answer 503.
-func unwell(t *testing.T, s *shop, d *draw) injected {
+func unwell(t *testing.T, s *shop, _ *draw) injected {
 	return paymentAnswers(t, s, "/health?status=503", "/health?status=200", v1alpha1.ReasonUnexpectedAnswer, "503")
 }
 
 // expired lets the payment show certificates that have ended.
-func expired(t *testing.T, s *shop, d *draw) injected {
+func expired(t *testing.T, s *shop, _ *draw) injected {
 	const certificate = "/certificate?name=" + shopName + "&valid="
 	return paymentAnswers(t, s, certificate+"-1h", certificate+"240h", v1alpha1.ReasonTLSFailed, "expired")
 }
