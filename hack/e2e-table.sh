@@ -33,7 +33,11 @@ if [[ $mode == ladder ]]; then
 Each fault is injected into the lab, by itself, under the checks of a cluster and of a small application; where it strikes is drawn
 from a seed. `NETLADDER_SEED=… RUN=TestFullLadder hack/e2e.sh full` repeats a run, and `hack/e2e-table.sh ladder` makes this page.
 The first table has the faults, what the status said first, and the seconds from the fault to that. The second counts the
-diagnoses of all paths that failed while a fault of that rung was in force.
+diagnoses of all paths that failed while a fault of that rung was in force. "Later another" means that the status named the fault, and
+then something that follows from it.
+
+`pod-route-missing` may end Undetermined, with PodNetwork among the candidates: the node sends what it has no route for to its default
+gateway, which is as silent as a pod that does not answer. Which way the kernel of that node has to the pod is not looked at.
 EOF
   for log; do ladder "$log"; done
   exit 0

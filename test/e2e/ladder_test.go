@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -121,10 +122,14 @@ func runLadderCase(t *testing.T, s *shop, d *draw, c ladderCase) outcome {
 	var last []string
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, slack*ladderBound+c.waits, true, func(ctx context.Context) (bool, error) {
 		var missing []string
+		o.found, o.message = "", ""
 		for i := range in.want {
-			if err := in.want[i].stands(ctx); err != nil {
+			d, err := in.want[i].stands(ctx)
+			if err != nil {
 				missing = append(missing, err.Error())
+				continue
 			}
+			o.add(d)
 		}
 		if ctx.Err() == nil {
 			last = missing // an error of the deadline itself would say nothing
@@ -160,15 +165,14 @@ func (o *outcome) settle(t *testing.T, in injected, seen []diagnosed, right bool
 	slices.Sort(said)
 	switch {
 	case right:
-		o.found = o.expected
-		for _, d := range seen {
-			if d.rung() == o.want {
-				o.found, o.message = fmt.Sprintf("%s/%s", d.rung(), d.reason()), d.it.Message
-				break
+		for _, w := range in.want {
+			if _, err := w.stands(t.Context()); err != nil {
+				o.found += " (later another)"
+				t.Logf("it did not keep standing: %v", err)
 			}
 		}
 	case o.named[v1alpha1.RungUndetermined] > 0:
-		o.undetermined, o.found = true, string(v1alpha1.RungUndetermined)
+		o.undetermined, o.found, o.message = true, string(v1alpha1.RungUndetermined), ""
 		t.Logf("not told apart within %s: %s", slack*ladderBound, strings.Join(last, "; "))
 	default:
 		o.found = strings.Join(slices.Compact(said), " ")
@@ -177,13 +181,22 @@ func (o *outcome) settle(t *testing.T, in injected, seen []diagnosed, right bool
 	}
 }
 
-// stands is nil when one of the paths says what is expected.
-func (e expectation) stands(ctx context.Context) error {
+// add is an answer that is right.
+func (o *outcome) add(d *v1alpha1.PathDiagnosis) {
+	if o.found != "" {
+		o.found, o.message = o.found+" and ", o.message+" — "
+	}
+	o.found += fmt.Sprintf("%s/%s", d.Rung, d.Reason)
+	o.message += d.Message
+}
+
+// stands returns what one of the paths says, if that is what is expected.
+func (e expectation) stands(ctx context.Context) (*v1alpha1.PathDiagnosis, error) {
 	var errs []string
 	for _, at := range e.at {
 		p, err := at.get(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		d := p.Diagnosis
 		switch {
@@ -194,12 +207,12 @@ func (e expectation) stands(ctx context.Context) error {
 		default:
 			i := slices.IndexFunc(e.names, func(name string) bool { return !strings.Contains(d.Message, name) })
 			if i < 0 {
-				return nil
+				return d, nil
 			}
 			errs = append(errs, fmt.Sprintf("%s does not name %s: %s", at, e.names[i], d.Message))
 		}
 	}
-	return fmt.Errorf("%s", strings.Join(errs, "; "))
+	return nil, errors.New(strings.Join(errs, "; "))
 }
 
 func expected(want []expectation) string {
