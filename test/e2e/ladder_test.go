@@ -109,8 +109,8 @@ func TestFullLadder(t *testing.T) {
 
 func runLadderCase(t *testing.T, s *shop, d *draw, c ladderCase) outcome {
 	t.Helper()
-	start := time.Now()
 	in := c.inject(t, s, d)
+	start := time.Now()
 	healed := false
 	defer func() {
 		if !healed {
