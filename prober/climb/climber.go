@@ -22,8 +22,10 @@ const (
 	maxSteps = 128
 	// maxUnderWay bounds the probes of climbs that run at once.
 	maxUnderWay = 64
-	// rest is the least time between two runs of one step.
-	rest = 10 * time.Second
+	// rest is the least time between two runs of one step; nameRest is that of a
+	// question to a DNS server, which are few for a whole cluster that asks them.
+	rest     = 10 * time.Second
+	nameRest = 30 * time.Second
 	// maxQuiet is the longest time between two news of a step that never sees the
 	// same twice.
 	maxQuiet = 10 * time.Minute
@@ -128,7 +130,7 @@ func (c *Climber) Bad(ref Ref, interval time.Duration, steps func() []Step) {
 	now := c.o.Clock.Now()
 	for _, k := range keys {
 		s := c.steps[k]
-		if s.running || !s.ranAt.IsZero() && now.Sub(s.ranAt) < max(interval, rest) || c.underWay >= maxUnderWay || c.root.Err() != nil {
+		if s.running || !s.ranAt.IsZero() && now.Sub(s.ranAt) < max(interval, s.step.rest()) || c.underWay >= maxUnderWay || c.root.Err() != nil {
 			continue
 		}
 		s.running, s.ranAt = true, now
@@ -199,11 +201,18 @@ func (c *Climber) release(keys []Key) {
 	}
 }
 
+func (s *Step) rest() time.Duration {
+	if s.Rung == v1alpha1.RungDNS {
+		return nameRest
+	}
+	return rest
+}
+
 // lay a step to rest that nobody needs any more.
 func (c *Climber) lay(s *state) {
 	now := c.o.Clock.Now()
 	for k, r := range c.resting {
-		if !r.running && now.Sub(r.ranAt) >= rest {
+		if !r.running && now.Sub(r.ranAt) >= r.step.rest() {
 			delete(c.resting, k)
 		}
 	}
@@ -216,7 +225,7 @@ func (c *Climber) lay(s *state) {
 func (c *Climber) wake(step Step) *state {
 	s := c.resting[step.Key]
 	delete(c.resting, step.Key)
-	if s == nil || !s.running && c.o.Clock.Now().Sub(s.ranAt) >= rest {
+	if s == nil || !s.running && c.o.Clock.Now().Sub(s.ranAt) >= step.rest() {
 		return &state{step: step}
 	}
 	s.step = step

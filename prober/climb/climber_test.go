@@ -110,6 +110,24 @@ func TestClimber(t *testing.T) {
 	})
 }
 
+// The servers of the cluster's DNS are few, and all nodes ask them at once when
+// one of them ails.
+func TestDNSServersAreAskedMoreRarely(t *testing.T) {
+	climbing(t, func(c *Climber, runs, _ *atomic.Int32, _ *atomic.Value) {
+		ask := func() []Step {
+			return []Step{{Key: Key{Rung: v1alpha1.RungDNS, Probe: v1alpha1.ProbeDNS, Target: "10.96.0.10:53"}}}
+		}
+		for range 6 { // at 0, 12, 24, 36, 48 and 60 s
+			c.Bad(Ref{"g", "a"}, time.Second, ask)
+			settle()
+			time.Sleep(rest)
+		}
+		if n := runs.Load(); n != 2 {
+			t.Errorf("asked %d times in a minute, want at 0 and 36 s", n)
+		}
+	})
+}
+
 // A pair that recovers while its climb is under way leaves nothing behind.
 func TestClimbThatNobodyNeedsAnyMore(t *testing.T) {
 	climbing(t, func(c *Climber, runs, news *atomic.Int32, _ *atomic.Value) {
