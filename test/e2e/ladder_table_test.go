@@ -25,7 +25,7 @@ func tell(outcomes []outcome) {
 	var took []time.Duration
 	for _, o := range outcomes {
 		say("| %s | %s | %s | %s | %.1f | %s |", o.fault, o.where, o.expected, o.found, o.took.Seconds(), strings.ReplaceAll(o.message, "|", "/"))
-		if !o.undetermined {
+		if o.right {
 			took = append(took, o.took)
 		}
 	}

@@ -69,6 +69,7 @@ type outcome struct {
 	expected, found string
 	took            time.Duration
 	message         string
+	right           bool
 	undetermined    bool
 	// named counts the diagnoses of all paths that failed by the fault, by rung.
 	named map[v1alpha1.Rung]int
@@ -165,6 +166,7 @@ func (o *outcome) settle(t *testing.T, in injected, seen []diagnosed, right bool
 	slices.Sort(said)
 	switch {
 	case right:
+		o.right = true
 		for _, w := range in.want {
 			if _, err := w.stands(t.Context()); err != nil {
 				o.found += " (later another)"
@@ -175,7 +177,7 @@ func (o *outcome) settle(t *testing.T, in injected, seen []diagnosed, right bool
 		o.undetermined, o.found, o.message = true, string(v1alpha1.RungUndetermined), ""
 		t.Logf("not told apart within %s: %s", slack*ladderBound, strings.Join(last, "; "))
 	default:
-		o.found = strings.Join(slices.Compact(said), " ")
+		o.found, o.message = "not as expected: "+strings.Join(slices.Compact(said), " "), ""
 		t.Errorf("no right diagnosis within %s: %s", o.took.Round(time.Second), strings.Join(last, "; "))
 		dump(t)
 	}

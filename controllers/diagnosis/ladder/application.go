@@ -12,12 +12,16 @@ func application(p *Pair) *Finding {
 	if p.isDNS() {
 		return nil
 	}
-	f := &Finding{Rung: v1alpha1.RungApplication, Object: p.Target}
+	target := p.Target
+	if p.Service != nil && p.Service.Name != "" {
+		target = "Service " + p.Service.Name
+	}
+	f := &Finding{Rung: v1alpha1.RungApplication, Object: target}
 	switch p.Verdict {
 	case v1alpha1.VerdictProtocolError:
-		f.Reason, f.Text = v1alpha1.ReasonUnexpectedAnswer, p.Target+" answers, and not as it should"
+		f.Reason, f.Text = v1alpha1.ReasonUnexpectedAnswer, target+" answers, and not as it should"
 	case v1alpha1.VerdictTLSError:
-		f.Reason, f.Text = v1alpha1.ReasonTLSFailed, p.Target+" answers, and its TLS fails"
+		f.Reason, f.Text = v1alpha1.ReasonTLSFailed, target+" answers, and its TLS fails"
 	default:
 		return nil
 	}
