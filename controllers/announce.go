@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"time"
 	"unicode/utf8"
@@ -190,7 +191,7 @@ const maxNamePrefix = 200
 // be named.
 func (a *announcer) object(n announcement) *eventsv1.Event {
 	return &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{Namespace: n.regarding.Namespace, GenerateName: n.regarding.Name + "-"},
+		ObjectMeta:          metav1.ObjectMeta{Namespace: cmp.Or(n.regarding.Namespace, metav1.NamespaceDefault), GenerateName: n.regarding.Name + "-"},
 		EventTime:           metav1.NewMicroTime(n.at),
 		Type:                eventType(n.event),
 		Reason:              n.event.Reason,

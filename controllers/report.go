@@ -47,6 +47,7 @@ func (r *reporter) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	blame(summary.Conditions, r.world.installation())
 	next := status.For(&judged, summary, input.Now)
 	writtenAt := r.world.judged(req.NamespacedName, &next, &summary)
+	deadline := earliest(summary.Deadline, r.attribute(ctx))
 
 	told := r.world.toldOf(req.NamespacedName, object.Status)
 	due, changed := status.Due(object.Status, next, writtenAt)
@@ -54,7 +55,7 @@ func (r *reporter) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 		if list := r.news(req.NamespacedName, told, object.Status); len(list) > 0 {
 			r.announce(ctx, &judged, list)
 		}
-		return reconcile.Result{RequeueAfter: until(earliest(due, summary.Deadline), input.Now)}, nil
+		return reconcile.Result{RequeueAfter: until(earliest(due, deadline), input.Now)}, nil
 	}
 	if err := r.write(ctx, &judged, next); err != nil {
 		// It may be persisted all the same, with only the answer lost.
@@ -65,7 +66,7 @@ func (r *reporter) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	r.world.statusWritten(req.NamespacedName)
 	r.announce(ctx, &judged, r.news(req.NamespacedName, told, next))
 	log.FromContext(ctx).V(1).Info("Reported", "check", req.NamespacedName, "summary", next.Summary)
-	return reconcile.Result{RequeueAfter: until(summary.Deadline, input.Now)}, nil
+	return reconcile.Result{RequeueAfter: until(deadline, input.Now)}, nil
 }
 
 // blame adds what is wrong with the installation to the condition Ready, where

@@ -62,6 +62,8 @@ type world struct {
 	// policies, by direction. It is replaced, never changed.
 	notEnforcing map[v1alpha1.PolicyDirection]map[string]bool
 	audits       audits
+	// told are the causes that are followed, for events.
+	told causes.Told
 	// problem of the installation, empty without one.
 	problem string
 	// available is when the API server was last found again.

@@ -215,3 +215,14 @@ func addChecksOf(to map[types.NamespacedName]struct{}, spec *v1alpha1.ProbeAssig
 		}
 	}
 }
+
+// nodeUID of a node that is there; false for one that is not.
+func (w *world) nodeUID(name string) (types.UID, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := w.engine.Node(name)
+	if n == nil {
+		return "", false
+	}
+	return n.UID, true
+}

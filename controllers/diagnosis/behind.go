@@ -216,6 +216,7 @@ func (c *climb) dns() *ladder.Service {
 	}
 	if row != nil {
 		c.servers(s, row, protocol)
+		s.OthersWork, s.OthersFail = c.otherServices(c.src, row)
 	}
 	return s
 }
