@@ -71,6 +71,7 @@ func All(found []Found) []Cause {
 	shared := Shared(found)
 	by := map[key][]Found{}
 	for _, f := range found {
+		f.Nodes = slices.Compact(slices.Sorted(slices.Values(f.Nodes)))
 		object := f.Object
 		switch {
 		case len(f.Nodes) == 1:
@@ -78,7 +79,7 @@ func All(found []Found) []Cause {
 		case len(f.Nodes) > 1 && shared[f.Rung] != "":
 			object = shared[f.Rung]
 		case len(f.Nodes) > 1:
-			object = strings.Join(slices.Sorted(slices.Values(f.Nodes)), " and ")
+			object = strings.Join(f.Nodes, " and ")
 		}
 		k := key{f.Rung, object}
 		by[k] = append(by[k], f)
@@ -118,7 +119,7 @@ func causeOf(k key, list []Found, shared string) Cause {
 func Shared(found []Found) map[v1alpha1.Rung]string {
 	pairs := map[v1alpha1.Rung]map[[2]string]struct{}{}
 	for _, f := range found {
-		if len(f.Nodes) != 2 {
+		if len(f.Nodes) != 2 || f.Nodes[0] == f.Nodes[1] {
 			continue
 		}
 		if pairs[f.Rung] == nil {
