@@ -99,7 +99,7 @@ func (s *Service) down(p *Pair, b *behind) *Finding {
 	}
 	if len(b.good) == 0 {
 		f.Reason, f.Object = v1alpha1.ReasonDNSServersDown, s.Name
-		f.Text = what + ", though other pods on " + plural(len(names), "its node", "their nodes") + " do: see whether the DNS servers run, and their log"
+		f.Text = what + ", though other pods on " + plural(len(names), "its node", "their nodes") + " do: see whether the pods of Service " + s.Name + " run, and their log"
 		return f
 	}
 	f.Text = what + fmt.Sprintf("; %d of %d do: see the log of the one that does not", len(b.good), len(b.good)+len(b.bad))
