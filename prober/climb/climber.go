@@ -130,7 +130,7 @@ func (c *Climber) Bad(ref Ref, interval time.Duration, steps func() []Step) {
 	now := c.o.Clock.Now()
 	for _, k := range keys {
 		s := c.steps[k]
-		if s.running || !s.ranAt.IsZero() && now.Sub(s.ranAt) < max(interval, s.step.rest()) || c.underWay >= maxUnderWay || c.root.Err() != nil {
+		if s.running || !s.ranAt.IsZero() && now.Sub(s.ranAt) < max(interval, s.rest()) || c.underWay >= maxUnderWay || c.root.Err() != nil {
 			continue
 		}
 		s.running, s.ranAt = true, now
@@ -201,8 +201,8 @@ func (c *Climber) release(keys []Key) {
 	}
 }
 
-func (s *Step) rest() time.Duration {
-	if s.Rung == v1alpha1.RungDNS {
+func (s *state) rest() time.Duration {
+	if s.seen && s.step.Rung == v1alpha1.RungDNS {
 		return nameRest
 	}
 	return rest
@@ -212,7 +212,7 @@ func (s *Step) rest() time.Duration {
 func (c *Climber) lay(s *state) {
 	now := c.o.Clock.Now()
 	for k, r := range c.resting {
-		if !r.running && now.Sub(r.ranAt) >= r.step.rest() {
+		if !r.running && now.Sub(r.ranAt) >= rest {
 			delete(c.resting, k)
 		}
 	}
@@ -225,10 +225,11 @@ func (c *Climber) lay(s *state) {
 func (c *Climber) wake(step Step) *state {
 	s := c.resting[step.Key]
 	delete(c.resting, step.Key)
-	if s == nil || !s.running && c.o.Clock.Now().Sub(s.ranAt) >= step.rest() {
+	if s == nil || !s.running && c.o.Clock.Now().Sub(s.ranAt) >= rest {
 		return &state{step: step}
 	}
-	s.step = step
+	// What it saw was of another failure: it says nothing until it is made again.
+	s.step, s.seen = step, false
 	return s
 }
 

@@ -110,6 +110,29 @@ func TestClimber(t *testing.T) {
 	})
 }
 
+// What was seen of one failure is no evidence of the next.
+func TestEvidenceIsNotOlderThanTheFailure(t *testing.T) {
+	climbing(t, func(c *Climber, runs, _ *atomic.Int32, verdict *atomic.Value) {
+		a := Ref{"g", "a"}
+		verdict.Store(probe.Connected)
+		c.Bad(a, time.Second, steps("x"))
+		settle()
+		c.Good(a)
+		verdict.Store(probe.Dropped)
+		c.Bad(a, time.Second, steps("x"))
+		settle()
+		if n := len(c.Rungs()); n != 0 || runs.Load() != 1 {
+			t.Errorf("%d rungs of the failure before, %d runs", n, runs.Load())
+		}
+		time.Sleep(rest)
+		c.Bad(a, time.Second, nil)
+		settle()
+		if r := c.Rungs(); len(r) != 1 || r[0].Verdict != v1alpha1.VerdictDropped {
+			t.Errorf("rungs %+v", r)
+		}
+	})
+}
+
 // The servers of the cluster's DNS are few, and all nodes ask them at once when
 // one of them ails.
 func TestDNSServersAreAskedMoreRarely(t *testing.T) {
