@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/test/golden"
 )
 
 // ladderGoldens are the situations in testdata/ladder, by name.
@@ -49,19 +49,7 @@ func TestLadderGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out := filepath.Join("testdata/ladder", name, "out.yaml")
-			if *update {
-				if err := os.WriteFile(out, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), string(got)); d != "" {
-				t.Errorf("%s differs (-want +got); run with -update if it should:\n%s", out, d)
-			}
+			golden.Equal(t, filepath.Join("testdata/ladder", name, "out.yaml"), got)
 		})
 	}
 }

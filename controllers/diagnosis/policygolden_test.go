@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/plan"
+	"github.com/netladder/netladder/test/golden"
 )
 
 // policyGolden is a situation as a person writes it. Without more, web-0 on
@@ -88,19 +88,7 @@ func TestPolicyGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out := filepath.Join(dir, "out.yaml")
-			if *update {
-				if err := os.WriteFile(out, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), string(got)); d != "" {
-				t.Errorf("%s differs (-want +got); run with -update if it should:\n%s", out, d)
-			}
+			golden.Equal(t, filepath.Join(dir, "out.yaml"), got)
 		})
 	}
 }

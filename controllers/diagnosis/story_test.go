@@ -4,23 +4,20 @@
 package diagnosis_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis"
 	"github.com/netladder/netladder/controllers/status"
+	"github.com/netladder/netladder/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the out.yaml of each story")
 
 // story is what happens to a small cluster, step by step.
 type story struct {
@@ -93,19 +90,7 @@ func TestStories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden := filepath.Join(filepath.Dir(file), "out.yaml")
-			if *update {
-				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Error(diff)
-			}
+			golden.Equal(t, filepath.Join(filepath.Dir(file), "out.yaml"), got)
 		})
 	}
 }

@@ -4,21 +4,18 @@
 package plan
 
 import (
-	"flag"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/test/golden"
 )
-
-var update = flag.Bool("update", false, "write out.yaml of every golden test anew")
 
 // goldenIn is a cluster as a person writes it.
 type goldenIn struct {
@@ -87,19 +84,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out := filepath.Join(dir, "out.yaml")
-			if *update {
-				if err := os.WriteFile(out, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), string(got)); d != "" {
-				t.Errorf("%s differs (-want +got); run with -update if it should:\n%s", out, d)
-			}
+			golden.Equal(t, filepath.Join(dir, "out.yaml"), got)
 		})
 	}
 }

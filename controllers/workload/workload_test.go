@@ -4,8 +4,6 @@
 package workload_test
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -17,9 +15,8 @@ import (
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/workload"
+	"github.com/netladder/netladder/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func settings() workload.Settings {
 	memory := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("100Mi")}
@@ -54,19 +51,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		file := filepath.Join("testdata", name+".yaml")
-		if *update {
-			if err := os.WriteFile(file, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
-		}
+		golden.Equal(t, filepath.Join("testdata", name+".yaml"), got)
 	}
 }
 
