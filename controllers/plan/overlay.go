@@ -146,22 +146,10 @@ func noOverlay(c *compiledPath, some bool) *idle {
 // their name, and in each epoch every bin holds one other bin, which holds it.
 // What one node hears of another can then tell the directions apart.
 func newMirrored(targets []target, length time.Duration, now time.Time) *spread {
-	s := newSpread(targets, length, now)
 	if len(targets) <= WindowSize {
-		return s
+		return newSpread(targets, length, now)
 	}
-	hashes := make([]uint64, len(targets))
-	for i := range targets {
-		hashes[i] = hash64(targets[i].node)
-	}
-	bits, full := binBits(hashes, func(largest, _ int) bool { return largest <= WindowSize })
-	bins := make([][]target, 1<<bits)
-	for i := range targets {
-		b := bin(hashes[i], bits)
-		if len(bins[b]) < WindowSize {
-			bins[b] = append(bins[b], targets[i])
-		}
-	}
+	bins, bits, full := inBins(targets, func(t target) uint64 { return hash64(t.node) })
 	return &spread{schedule: moving(uint64(len(bins)), length, full, now), bins: bins, turned: true, mirrored: true, bits: bits}
 }
 

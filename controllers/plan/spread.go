@@ -83,20 +83,28 @@ func newSpread(targets []target, length time.Duration, now time.Time) *spread {
 	if len(targets) <= WindowSize {
 		return &spread{schedule: still(), bins: [][]target{targets}, turned: true}
 	}
+	bins, _, full := inBins(targets, func(t target) uint64 { return hashAddr(t.addr) })
+	bins = slices.DeleteFunc(bins, func(b []target) bool { return len(b) == 0 })
+	return &spread{schedule: moving(uint64(len(bins)), length, full, now), bins: bins, turned: true}
+}
+
+// inBins puts targets by their hashes into 1<<bits bins, some of which may be
+// empty and none of which is larger than a window. full is false where some found
+// no room.
+func inBins(targets []target, hash func(target) uint64) (bins [][]target, bits int, full bool) {
 	hashes := make([]uint64, len(targets))
 	for i := range targets {
-		hashes[i] = hashAddr(targets[i].addr)
+		hashes[i] = hash(targets[i])
 	}
-	bits, full := binBits(hashes, func(largest, _ int) bool { return largest <= WindowSize })
-	bins := make([][]target, 1<<bits)
+	bits, full = binBits(hashes, func(largest, _ int) bool { return largest <= WindowSize })
+	bins = make([][]target, 1<<bits)
 	for i := range targets {
 		b := bin(hashes[i], bits)
 		if len(bins[b]) < WindowSize {
 			bins[b] = append(bins[b], targets[i])
 		}
 	}
-	bins = slices.DeleteFunc(bins, func(b []target) bool { return len(b) == 0 })
-	return &spread{schedule: moving(uint64(len(bins)), length, full, now), bins: bins, turned: true}
+	return bins, bits, full
 }
 
 // held is the index of the bin that a source holds.
