@@ -34,9 +34,9 @@ type policies struct {
 	namespaces recent[string]
 	labels     map[string]*plan.Namespace
 	// services by their ClusterIPs.
-	services map[netip.Addr]types.NamespacedName
+	services owners[types.NamespacedName]
 	// nodes by their addresses.
-	nodes map[netip.Addr]string
+	nodes owners[string]
 	// readers are the checks whose judgement depends on a namespace, and reads
 	// the same the other way round. Only failing paths are diagnosed, so these
 	// are few.
@@ -56,8 +56,8 @@ func newPolicies() policies {
 		changed:  map[string]map[string]diagnosis.PolicyChange{},
 		pods:     recent[types.UID]{at: map[types.UID]time.Time{}},
 		labels:   map[string]*plan.Namespace{},
-		services: map[netip.Addr]types.NamespacedName{},
-		nodes:    map[netip.Addr]string{},
+		services: owners[types.NamespacedName]{},
+		nodes:    owners[string]{},
 		readers:  map[string]map[types.NamespacedName]struct{}{},
 		reads:    map[types.NamespacedName][]string{},
 		touched:  map[string]struct{}{},
@@ -223,33 +223,40 @@ func (p *policies) setNamespace(now time.Time, name string, n *plan.Namespace) {
 
 // setService takes in which addresses a Service has; each may be nil.
 func (p *policies) setService(key types.NamespacedName, before, s *plan.Service) {
-	if before != nil {
-		for _, ip := range before.ClusterIPs {
-			if p.services[ip] == key {
-				delete(p.services, ip)
-			}
-		}
+	p.services.replace(key, clusterIPs(before), clusterIPs(s))
+}
+
+func clusterIPs(s *plan.Service) []netip.Addr {
+	if s == nil {
+		return nil
 	}
-	if s != nil {
-		for _, ip := range s.ClusterIPs {
-			p.services[ip] = key
-		}
-	}
+	return s.ClusterIPs
 }
 
 // setNode takes in which addresses a node has; each may be nil.
 func (p *policies) setNode(name string, before, n *plan.Node) {
-	if before != nil {
-		for _, ip := range before.IPs {
-			if p.nodes[ip] == name {
-				delete(p.nodes, ip)
-			}
+	p.nodes.replace(name, nodeIPs(before), nodeIPs(n))
+}
+
+func nodeIPs(n *plan.Node) []netip.Addr {
+	if n == nil {
+		return nil
+	}
+	return n.IPs
+}
+
+// owners says whose an address is. One that goes from one owner to another is
+// the last one's that said so.
+type owners[K comparable] map[netip.Addr]K
+
+func (o owners[K]) replace(owner K, before, now []netip.Addr) {
+	for _, ip := range before {
+		if o[ip] == owner {
+			delete(o, ip)
 		}
 	}
-	if n != nil {
-		for _, ip := range n.IPs {
-			p.nodes[ip] = name
-		}
+	for _, ip := range now {
+		o[ip] = owner
 	}
 }
 
