@@ -4,12 +4,10 @@
 package probe
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,7 +48,10 @@ func NewEar(entry Entry) (*Ear, error) {
 			e.Close()
 			return nil, fmt.Errorf("listening for pings: %w", err)
 		}
-		e.running.Go(func() { e.listen(raw) })
+		e.running.Go(func() {
+			var buf [1]byte
+			receive(raw, buf[:], func(from netip.Addr, _ []byte) { e.hear(from, time.Now()) })
+		})
 	}
 	return e, nil
 }
@@ -79,26 +80,6 @@ func (e *Ear) Close() {
 		_ = f.Close()
 	}
 	e.running.Wait()
-}
-
-// listen returns when the socket is closed.
-func (e *Ear) listen(raw syscall.RawConn) {
-	var buf [1]byte
-	for failures := 0; failures < maxForeignPackets; failures++ {
-		var from unix.Sockaddr
-		var callErr error
-		err := raw.Read(func(fd uintptr) bool {
-			_, from, callErr = unix.Recvfrom(int(fd), buf[:], 0)
-			return !errors.Is(callErr, unix.EAGAIN)
-		})
-		if err != nil {
-			return
-		}
-		if callErr == nil {
-			failures = -1
-			e.hear(sockaddrIP(from), time.Now())
-		}
-	}
 }
 
 func (e *Ear) hear(peer netip.Addr, at time.Time) {

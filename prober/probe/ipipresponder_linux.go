@@ -4,7 +4,6 @@
 package probe
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -52,7 +51,10 @@ func NewIPIPResponder(entry Entry) (*IPIPResponder, error) {
 		_ = r.file.Close()
 		return nil, fmt.Errorf("listening for IP in IP: %w", err)
 	}
-	r.running.Go(func() { r.serve(raw) })
+	r.running.Go(func() {
+		buf := make([]byte, 128) // of longer packets there are none of ours
+		receive(raw, buf, func(from netip.Addr, packet []byte) { r.take(raw, from, packet) })
+	})
 	return r, nil
 }
 
@@ -82,27 +84,6 @@ func (r *IPIPResponder) Heard(peer netip.Addr) time.Time {
 func (r *IPIPResponder) Close() {
 	_ = r.file.Close()
 	r.running.Wait()
-}
-
-// serve returns when the socket is closed.
-func (r *IPIPResponder) serve(raw syscall.RawConn) {
-	buf := make([]byte, 128) // of longer packets there are none of ours
-	for failures := 0; failures < maxForeignPackets; failures++ {
-		var n int
-		var from unix.Sockaddr
-		var callErr error
-		err := raw.Read(func(fd uintptr) bool {
-			n, from, callErr = unix.Recvfrom(int(fd), buf, 0)
-			return !errors.Is(callErr, unix.EAGAIN)
-		})
-		switch {
-		case err != nil:
-			return
-		case callErr == nil:
-			failures = -1
-			r.take(raw, sockaddrIP(from), buf[:max(n, 0)])
-		}
-	}
 }
 
 // take answers a request.

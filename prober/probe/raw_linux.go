@@ -5,7 +5,9 @@ package probe
 
 import (
 	"errors"
+	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,6 +48,27 @@ func (s *rawSock) look() bool {
 		}
 	}
 	return false
+}
+
+// receive hands on what comes to a raw socket until it is closed, or fails again
+// and again. The packet is take's only until it returns.
+func receive(raw syscall.RawConn, buf []byte, take func(from netip.Addr, packet []byte)) {
+	for failures := 0; failures < maxForeignPackets; failures++ {
+		var n int
+		var from unix.Sockaddr
+		var callErr error
+		err := raw.Read(func(fd uintptr) bool {
+			n, from, callErr = unix.Recvfrom(int(fd), buf, 0)
+			return !errors.Is(callErr, unix.EAGAIN)
+		})
+		if err != nil {
+			return
+		}
+		if callErr == nil {
+			failures = -1
+			take(sockaddrIP(from), buf[:max(n, 0)])
+		}
+	}
 }
 
 // await looks until there is something or the time has come; nil means that
