@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/words"
 )
 
 // conditions judges the whole check by its paths.
@@ -121,7 +122,7 @@ func (j *judge) fresh(stale []string) metav1.Condition {
 }
 
 func silence(stale []string) string {
-	return "no report for longer than two and a half heartbeats from the " + plural(len(stale), "prober", "probers") +
+	return "no report for longer than two and a half heartbeats from the " + words.Plural(len(stale), "prober", "probers") +
 		" on " + names(stale)
 }
 
@@ -147,5 +148,5 @@ func about(paths []v1alpha1.PathStatus, all int, one, many string) string {
 			parts[i] = p.Name
 		}
 	}
-	return fmt.Sprintf("%d of %d paths %s: %s", len(paths), all, plural(len(paths), one, many), strings.Join(parts, ", "))
+	return fmt.Sprintf("%d of %d paths %s: %s", len(paths), all, words.Plural(len(paths), one, many), strings.Join(parts, ", "))
 }

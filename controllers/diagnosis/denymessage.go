@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/words"
 )
 
 // Open begins the message of a Deny path that something got through.
@@ -60,7 +61,7 @@ func (t *tally) unprovenMessage() string {
 		parts = append(parts, t.reasons[reason].sentence(reason, n))
 	}
 	return cut(fmt.Sprintf("%d of %d pairs %s not proven to be blocked: %s", n, t.counts.Total(),
-		plural(n, "is", "are"), strings.Join(parts, "; ")), maxMessage)
+		words.Plural(n, "is", "are"), strings.Join(parts, "; ")), maxMessage)
 }
 
 // sentence of one reason among n pairs.
@@ -70,7 +71,7 @@ func (b *because) sentence(reason string, n int) string {
 	case b.text != "" && n == 1:
 		return b.text
 	case b.text != "":
-		return head + plural(b.pairs, ": ", ", such as: ") + b.text
+		return head + words.Plural(b.pairs, ": ", ", such as: ") + b.text
 	case len(b.nodes) > 0:
 		return head + " (" + b.named() + ")"
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/words"
 )
 
 // failingMessage says which pairs fail and what they have in common, and no
@@ -20,7 +21,7 @@ func (t *tally) failingMessage(sources int) string {
 	b.WriteString(": ")
 	b.WriteString(t.examples(v1alpha1.StateFailing, int(c.Failing)))
 	if c.Passing > 0 && c.Passing+c.Failing == c.Total() {
-		fmt.Fprintf(&b, "; %s", plural(int(c.Passing), "the other pair passes", "the other %d pairs pass"))
+		fmt.Fprintf(&b, "; %s", words.Plural(int(c.Passing), "the other pair passes", "the other %d pairs pass"))
 	}
 	return cut(b.String(), maxMessage)
 }
@@ -150,10 +151,10 @@ func (t *tally) degradedMessage() string {
 	n := int(t.counts.Degraded)
 	if t.deny {
 		return cut(fmt.Sprintf("%d of %d pairs %s open now and then, in at least one round in ten: %s", n, t.counts.Total(),
-			plural(n, "is", "are"), t.examples(v1alpha1.StateDegraded, n)), maxMessage)
+			words.Plural(n, "is", "are"), t.examples(v1alpha1.StateDegraded, n)), maxMessage)
 	}
 	message := fmt.Sprintf("%d of %d pairs %s slow or lossy: %s", n, t.counts.Total(),
-		plural(n, "is", "are"), t.examples(v1alpha1.StateDegraded, n))
+		words.Plural(n, "is", "are"), t.examples(v1alpha1.StateDegraded, n))
 	if t.queries > 1 {
 		message += "; " + t.lookupMessage()
 	}
@@ -164,7 +165,7 @@ func (t *tally) degradedMessage() string {
 // they are about.
 func (t *tally) unknownMessage() string {
 	var b strings.Builder
-	b.WriteString("nothing is known of " + plural(int(t.counts.Total()), "the only pair", "any of %d pairs") + ": ")
+	b.WriteString("nothing is known of " + words.Plural(int(t.counts.Total()), "the only pair", "any of %d pairs") + ": ")
 	for i, reason := range t.sortedReasons() {
 		if i > 0 {
 			b.WriteString(", ")
@@ -189,7 +190,7 @@ func (t *tally) pendingMessage() string {
 	case !t.deny && t.counts.Passing+t.counts.Degraded > 0:
 		return "not all pairs have a result yet" // how many, the counts say
 	case t.unassigned > 0:
-		return fmt.Sprintf("not yet assigned to %s", plural(t.unassigned, "1 node", "%d nodes"))
+		return fmt.Sprintf("not yet assigned to %s", words.Plural(t.unassigned, "1 node", "%d nodes"))
 	case t.waiting > 0:
 		return "nothing got through, and the proof that something blocks it is still to come"
 	}
@@ -223,15 +224,4 @@ func names(nodes []string) string {
 		return strings.Join(nodes, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(nodes[:maxNamed], ", "), len(nodes)-maxNamed)
-}
-
-// plural chooses by number; the form for many may hold one %d.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	if strings.Contains(many, "%d") {
-		return fmt.Sprintf(many, n)
-	}
-	return many
 }

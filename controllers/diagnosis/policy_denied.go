@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/words"
 	"github.com/netladder/netladder/controllers/policy"
 )
 
@@ -64,7 +65,7 @@ func (e *explainer) denial(q *question, d *policy.Decision) string {
 	case near != "":
 		text += "; nearest rule: " + near
 	case d.Nearest == nil && !e.secret(d.Isolating[0].Namespace):
-		text += plural(len(by), ", which admits nothing", ", which admit nothing")
+		text += words.Plural(len(by), ", which admits nothing", ", which admit nothing")
 	}
 	return text
 }

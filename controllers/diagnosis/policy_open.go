@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/words"
 	"github.com/netladder/netladder/controllers/policy"
 )
 
@@ -106,7 +107,7 @@ func (e *explainer) notEnforced(asked []question) *cause {
 		c.policies = e.deciding(c.policies, d, d.Isolating...)
 		parts = append(parts, fmt.Sprintf("%s (%s)", e.policyNames(d.Isolating), q.about(d)))
 	}
-	denies := strings.Join(parts, " and ") + plural(len(c.policies), " denies it", " deny it")
+	denies := strings.Join(parts, " and ") + words.Plural(len(c.policies), " denies it", " deny it")
 	if change := e.changed(asked); !change.at.IsZero() {
 		c.reason, c.text = v1alpha1.ReasonPolicyProgrammingSlow, Open+denies+", and "+e.soon(change)
 		c.key = keyOf(c.policies)

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/words"
 	"github.com/netladder/netladder/controllers/plan"
 )
 
@@ -66,7 +67,7 @@ func (p *pace) text() string {
 		out += ", and"
 	}
 	return out + fmt.Sprintf(" every %s from %d %s, because a node may start only so many probes per second for one namespace and in all",
-		short(p.longest), len(p.nodes), plural(len(p.nodes), "node", "nodes"))
+		short(p.longest), len(p.nodes), words.Plural(len(p.nodes), "node", "nodes"))
 }
 
 // throttled says which paths are tested less often than the check asks for;
@@ -85,7 +86,7 @@ func (j *judge) throttled(paths []*tally) *metav1.Condition {
 		return nil
 	}
 	message := fmt.Sprintf("%d of %d paths %s tested less often than every %s: ", len(slow), len(paths),
-		plural(len(slow), "is", "are"), short(j.asked()))
+		words.Plural(len(slow), "is", "are"), short(j.asked()))
 	more := ""
 	if n := len(slow) - maxExplained; n > 0 {
 		slow, more = slow[:maxExplained], fmt.Sprintf("; and %d more", n)

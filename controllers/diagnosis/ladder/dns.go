@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/words"
 )
 
 // dns: a name cannot be looked up. What a server answers is believed of it; if
@@ -91,15 +92,15 @@ func (s *Service) down(p *Pair, b *behind) *Finding {
 		names[i] = e.Name
 	}
 	f.Object = strings.Join(names, " and ")
-	what := fmt.Sprintf("%s of the cluster's DNS %s not answer %s by %s own address%s", f.Object, plural(len(names), "does", "do"), p.Source,
-		plural(len(names), "its", "their"), b.bad[0].Seen.saw())
+	what := fmt.Sprintf("%s of the cluster's DNS %s not answer %s by %s own address%s", f.Object, words.Plural(len(names), "does", "do"), p.Source,
+		words.Plural(len(names), "its", "their"), b.bad[0].Seen.saw())
 	if p.Only {
 		f.Text = what + ", though other pods on its node do: see its log"
 		return f
 	}
 	if len(b.good) == 0 {
 		f.Reason, f.Object = v1alpha1.ReasonDNSServersDown, s.Name
-		f.Text = what + ", though other pods on " + plural(len(names), "its node", "their nodes") + " do: see whether the pods of Service " + s.Name + " run, and their log"
+		f.Text = what + ", though other pods on " + words.Plural(len(names), "its node", "their nodes") + " do: see whether the pods of Service " + s.Name + " run, and their log"
 		return f
 	}
 	f.Text = what + fmt.Sprintf("; %d of %d do: see the log of the one that does not", len(b.good), len(b.good)+len(b.bad))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/words"
 )
 
 // endpoints: there is nothing behind the Service for this source. Some proxies
@@ -43,7 +44,7 @@ func NoEndpoints(s *Service) *Finding {
 	case len(e.NotReady) > 0:
 		f.Reason = v1alpha1.ReasonPodsNotReady
 		f.Text = fmt.Sprintf("Service %s has no endpoints: %s not ready (%s%s): see kubectl describe pod and the readiness probe", s.Name,
-			plural(e.Pods, "its only pod is", "its %d pods are"), strings.Join(e.NotReady, ", "), more(e.Pods-len(e.NotReady)))
+			words.Plural(e.Pods, "its only pod is", "its %d pods are"), strings.Join(e.NotReady, ", "), more(e.Pods-len(e.NotReady)))
 	default:
 		f.Text = fmt.Sprintf("Service %s has no endpoints: see whether its selector matches pods, and whether those are ready", s.Name)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/words"
 )
 
 // listener: the target itself says that nothing listens there. Behind a Service
@@ -30,7 +31,7 @@ func listener(p *Pair) *Finding {
 		return nil
 	}
 	f.Object = p.Service.Name
-	f.Text = "behind Service " + p.Service.Name + " " + plural(len(names), names[0]+" refuses", strings.Join(names, " and ")+" refuse") +
+	f.Text = "behind Service " + p.Service.Name + " " + words.Plural(len(names), names[0]+" refuses", strings.Join(names, " and ")+" refuse") +
 		": nothing listens there; see whether the process runs, and on which address and port"
 	return f
 }

@@ -10,17 +10,6 @@ import (
 	"github.com/netladder/netladder/api/v1alpha1"
 )
 
-// plural chooses by number; the form for many may hold one %d.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	if strings.Contains(many, "%d") {
-		return fmt.Sprintf(many, n)
-	}
-	return many
-}
-
 func more(n int) string {
 	if n <= 0 {
 		return ""
