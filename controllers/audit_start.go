@@ -13,15 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/netladder/netladder/api/v1alpha1"
-	"github.com/netladder/netladder/controllers/index"
 )
 
 // auditStart and auditAll are requests that are about no namespace: to begin,
@@ -44,22 +41,12 @@ func newAuditor(ctx context.Context, mgr manager.Manager, w *world, c clock.Pass
 	a := &auditor{
 		live: mgr.GetAPIReader(), world: w, clock: c, own: &inbox[reconcile.Request]{}, namespaces: map[string]*audited{},
 	}
-	onWatchError := watchErrors(w)
 	var err error
-	if a.cache, err = cache.New(mgr.GetConfig(), cache.Options{
-		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
-		DefaultTransform: index.Trim, DefaultUnsafeDisableDeepCopy: ptr.To(true), DefaultWatchErrorHandler: onWatchError,
-	}); err != nil {
-		return nil, fmt.Errorf("making the cache of NetworkPolicyAudits: %w", err)
-	}
-	if a.informer, err = a.cache.GetInformer(ctx, &v1alpha1.NetworkPolicyAudit{}, cache.BlockUntilSynced(false)); err != nil {
-		return nil, fmt.Errorf("making the informer of NetworkPolicyAudits: %w", err)
+	if a.cache, a.informer, err = ownCache(ctx, mgr, &v1alpha1.NetworkPolicyAudit{}, watchErrors(w)); err != nil {
+		return nil, err
 	}
 	if _, err := a.informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: a.deleted}); err != nil {
 		return nil, fmt.Errorf("listening to NetworkPolicyAudits: %w", err)
-	}
-	if err := mgr.Add(a.cache); err != nil {
-		return nil, fmt.Errorf("adding the cache of NetworkPolicyAudits: %w", err)
 	}
 	return a, nil
 }

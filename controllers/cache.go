@@ -4,6 +4,9 @@
 package controllers
 
 import (
+	"context"
+	"fmt"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -12,6 +15,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/index"
@@ -41,6 +45,29 @@ func cacheOptions(o Options, onWatchError toolscache.WatchErrorHandlerWithContex
 			&corev1.ConfigMap{}: {Namespaces: fleet, Transform: index.Trim},
 		},
 	}
+}
+
+// ownCache adds a cache of one kind to the manager, with its informer: nothing
+// else waits for it where the kind is not known, or may not be read. The role or
+// the CRD that it needs came later than the others.
+func ownCache(
+	ctx context.Context, mgr manager.Manager, kind client.Object, onWatchError toolscache.WatchErrorHandlerWithContext,
+) (cache.Cache, cache.Informer, error) {
+	c, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+		DefaultTransform: index.Trim, DefaultUnsafeDisableDeepCopy: ptr.To(true), DefaultWatchErrorHandler: onWatchError,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the cache of %T: %w", kind, err)
+	}
+	informer, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the informer of %T: %w", kind, err)
+	}
+	if err := mgr.Add(c); err != nil {
+		return nil, nil, fmt.Errorf("adding the cache of %T: %w", kind, err)
+	}
+	return c, informer, nil
 }
 
 // labelNetladder is the value of v1alpha1.LabelName on Netladder's objects.

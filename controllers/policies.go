@@ -13,14 +13,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/netladder/netladder/controllers/index"
 )
 
 // policyAccess sees to it that the observer knows all NetworkPolicies or none.
@@ -55,21 +53,13 @@ func newPolicyAccess(ctx context.Context, mgr manager.Manager, w *world, observa
 	p := &policyAccess{live: mgr.GetAPIReader(), world: w, observations: observations, checks: checks, own: &inbox[reconcile.Request]{}}
 	onWatchError := watchErrors(w)
 	var err error
-	if p.cache, err = cache.New(mgr.GetConfig(), cache.Options{
-		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
-		DefaultTransform:             index.Trim,
-		DefaultUnsafeDisableDeepCopy: ptr.To(true),
-		DefaultWatchErrorHandler: func(ctx context.Context, r *toolscache.Reflector, err error) {
-			if apierrors.IsForbidden(err) {
-				p.own.addAfter(reconcile.Request{}, 0)
-			}
-			onWatchError(ctx, r, err)
-		},
+	if p.cache, p.informer, err = ownCache(ctx, mgr, &networkingv1.NetworkPolicy{}, func(ctx context.Context, r *toolscache.Reflector, err error) {
+		if apierrors.IsForbidden(err) {
+			p.own.addAfter(reconcile.Request{}, 0)
+		}
+		onWatchError(ctx, r, err)
 	}); err != nil {
-		return nil, fmt.Errorf("making the cache of NetworkPolicies: %w", err)
-	}
-	if p.informer, err = p.cache.GetInformer(ctx, &networkingv1.NetworkPolicy{}, cache.BlockUntilSynced(false)); err != nil {
-		return nil, fmt.Errorf("making the informer of NetworkPolicies: %w", err)
+		return nil, err
 	}
 	if _, err := p.informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
 		AddFunc: func(object any, initial bool) {
@@ -81,9 +71,6 @@ func newPolicyAccess(ctx context.Context, mgr manager.Manager, w *world, observa
 		DeleteFunc: p.observe,
 	}); err != nil {
 		return nil, fmt.Errorf("listening to NetworkPolicies: %w", err)
-	}
-	if err := mgr.Add(p.cache); err != nil {
-		return nil, fmt.Errorf("adding the cache of NetworkPolicies: %w", err)
 	}
 	return p, nil
 }
