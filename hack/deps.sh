@@ -17,9 +17,13 @@ packages=(
   make
   nftables                   # kube-proxy in nftables mode, lab faults
   procps                     # sysctl
+  prometheus                 # promtool; e2e runs the server itself. As a daemon neither of the two is wanted
+  prometheus-alertmanager    # amtool, the same
   runc                       # the lab's container runtime
   util-linux                 # nsenter, unshare, mount
 )
+# What Debian would start, now and at each boot, if it were let.
+daemons=(prometheus prometheus-alertmanager)
 
 fail() {
   echo "deps.sh: $*" >&2
@@ -43,12 +47,45 @@ install_packages() {
   local log
   log=$(mktemp)
   export DEBIAN_FRONTEND=noninteractive
+  trap allow_daemons EXIT
+  forbid_daemons
   if ! { apt-get -q update && apt-get -qy install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     rm -f "$log"
     fail "apt-get could not install ${missing[*]} (above): are the package archives reachable?"
   fi
   rm -f "$log"
+  allow_daemons
+  trap - EXIT
+  local daemon
+  for daemon in "${daemons[@]}"; do
+    [[ " ${missing[*]} " == *" $daemon "* ]] && disable "$daemon"
+  done
+  return 0
+}
+
+# The mark says that the file is ours: one of the machine's own stays, and is obeyed.
+policy=/usr/sbin/policy-rc.d
+policy_mark="# Made by Netladder's hack/deps.sh for the time of one apt-get."
+
+# forbid_daemons lets nothing start that apt-get installs (Debian's policy-rc.d; 101 is "forbidden").
+forbid_daemons() {
+  [[ -e $policy ]] && ! grep -qF "$policy_mark" "$policy" && return
+  printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" >"$policy"
+  chmod 755 "$policy"
+}
+
+allow_daemons() {
+  ! grep -qsF "$policy_mark" "$policy" || rm -f "$policy"
+}
+
+# disable keeps a daemon that was just installed from starting at the next boot, and ends it where the machine's own
+# policy-rc.d let it start.
+disable() {
+  local now=()
+  [[ ! -d /run/systemd/system ]] || now=(--now)
+  command -v systemctl >/dev/null && systemctl disable "${now[@]}" --quiet "$1" >/dev/null 2>&1 && return
+  update-rc.d "$1" disable >/dev/null 2>&1 || echo "deps.sh: $1 may start at the next boot: see systemctl disable $1" >&2
 }
 
 # The lab's probes of the kernel leave nothing behind: everything is made in namespaces that end with the subshell.
