@@ -9,7 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +28,8 @@ type transition struct {
 	path     string // check/path
 	from, to v1alpha1.State
 	message  string
+	// status is what it is now.
+	status *v1alpha1.PathStatus
 }
 
 func (t transition) String() string {
@@ -90,9 +94,9 @@ func (r *recorder) see(check *v1alpha1.ConnectivityCheck) {
 	for _, p := range check.Status.Paths {
 		key := check.Name + "/" + p.Name
 		if before, known := r.states[key]; !known {
-			r.found = append(r.found, transition{time.Now(), key, "not seen before", p.State, p.Message})
+			r.found = append(r.found, transition{time.Now(), key, "not seen before", p.State, p.Message, p.DeepCopy()})
 		} else if before != p.State {
-			r.transitions = append(r.transitions, transition{time.Now(), key, before, p.State, p.Message})
+			r.transitions = append(r.transitions, transition{time.Now(), key, before, p.State, p.Message, p.DeepCopy()})
 		}
 		r.states[key] = p.State
 	}
@@ -150,4 +154,58 @@ func (r *recorder) quiet(t *testing.T) {
 			t.Errorf("a path was %s although nothing is wrong: %s", state, tr)
 		}
 	}
+}
+
+// paths are the paths that were seen.
+func (r *recorder) paths() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.states))
+}
+
+// quietSince is quiet for the transitions after the first n.
+func (r *recorder) quietSince(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, 10*time.Second, "the recorder is up to date", r.current)
+	for _, tr := range r.all()[n:] {
+		if tr.to == v1alpha1.StateFailing || tr.to == v1alpha1.StateDegraded {
+			t.Errorf("a path was %s although nothing is wrong: %s%s", tr.to, tr, tr.pairs())
+		}
+	}
+}
+
+// onlyAbout fails the test if a path was Failing in the transitions after the
+// first n for another reason than a node. A Service is tried by its address,
+// and what answers is not known: there the diagnosis has to name the node.
+func (r *recorder) onlyAbout(t *testing.T, n int, node string) {
+	t.Helper()
+	eventually(t, 10*time.Second, "the recorder is up to date", r.current)
+	for _, tr := range r.all()[n:] {
+		if tr.to != v1alpha1.StateFailing {
+			continue
+		}
+		t.Logf("%s%s", tr, tr.pairs())
+		d := tr.status.Diagnosis
+		named := d != nil && strings.Contains(d.Message, node)
+		for _, pair := range tr.status.WorstPairs {
+			if pair.State == v1alpha1.StateFailing && pair.Source != node && pair.SourceNode != node && pair.TargetNode != node && !named {
+				t.Errorf("%s → %s has nothing to do with %s: %s", pair.Source, pair.Target, node, tr)
+			}
+		}
+		if d != nil && d.Rung != v1alpha1.RungUndetermined && !named {
+			t.Errorf("a diagnosis that does not name %s: %s/%s: %s", node, d.Rung, d.Reason, d.Message)
+		}
+	}
+}
+
+// pairs says which pairs failed, for people.
+func (t transition) pairs() string {
+	var b strings.Builder
+	for _, p := range t.status.WorstPairs {
+		fmt.Fprintf(&b, "\n    %s: %s on %s → %s on %s: %s", p.State, p.Source, p.SourceNode, p.Target, p.TargetNode, p.Evidence)
+	}
+	if d := t.status.Diagnosis; d != nil {
+		fmt.Fprintf(&b, "\n    %s/%s: %s", d.Rung, d.Reason, d.Message)
+	}
+	return b.String()
 }
