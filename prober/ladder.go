@@ -29,14 +29,15 @@ func (a *agent) ladder(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGro
 	return &ladder{agent: a, spec: spec, group: pg, interval: interval}
 }
 
-// saw takes in what a probe of a pair saw.
-func (l *ladder) saw(pair string, v v1alpha1.Verdict) {
+// saw takes in what a probe of a pair saw, and whether the pair still is to be
+// tested in every round: whoever does not, and is Inconclusive, fails no more.
+func (l *ladder) saw(pair string, v v1alpha1.Verdict, every bool) {
 	switch {
 	case l == nil:
 	case v.IsBad():
 		ref := climb.Ref{Group: l.group.Key, Pair: pair}
 		l.agent.climber.Bad(ref, l.interval, func() []climb.Step { return l.agent.steps(l.spec, ref) })
-	case v == v1alpha1.VerdictConnected:
+	case v == v1alpha1.VerdictConnected, v == v1alpha1.VerdictInconclusive && !every:
 		l.agent.climber.Good(climb.Ref{Group: l.group.Key, Pair: pair})
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -44,9 +43,9 @@ type overlay struct {
 	// ear listens to the peers; nil where it does not, for the reason in deaf.
 	ear  *probe.Ear
 	deaf error
-	// asked are the peers of kind IPIP; responder answers them, nil where it
-	// does not, for the reason in dumb.
-	asked     []netip.Addr
+	// asked are the peers of kind IPIP, with the names of their nodes; responder
+	// answers them, nil where it does not, for the reason in dumb.
+	asked     map[netip.Addr]string
 	responder *probe.IPIPResponder
 	dumb      error
 }
@@ -86,7 +85,8 @@ func (o *overlay) update(spec *v1alpha1.ProbeAssignmentSpec, self string) {
 	}
 	o.updateAsked(spec)
 	for peer := range o.failing {
-		if _, ok := o.peers[peer]; !ok && !slices.Contains(o.asked, peer) {
+		_, tunnel := o.peers[peer]
+		if _, asked := o.asked[peer]; !tunnel && !asked {
 			delete(o.failing, peer)
 		}
 	}
@@ -107,73 +107,11 @@ func (o *overlay) hush() {
 	}
 }
 
-// updateAsked takes in the peers of kind IPIP. Who is asked asks as well.
-func (o *overlay) updateAsked(spec *v1alpha1.ProbeAssignmentSpec) {
-	o.asked = nil
-	for i := range spec.Groups {
-		if g := &spec.Groups[i]; g.Kind == v1alpha1.ProbeIPIP {
-			for _, p := range spec.Pairs(g) {
-				o.asked = append(o.asked, p.Addr.Addr())
-			}
-		}
-	}
-	switch {
-	case len(o.asked) == 0:
-		o.silence()
-		o.dumb = nil
-	case o.responder != nil:
-		o.responder.Expect(o.asked)
-	}
-}
-
-// silence ends answering.
-func (o *overlay) silence() {
-	if o.responder != nil {
-		o.responder.Close()
-		o.responder = nil
-	}
-}
-
 func (o *overlay) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.hush()
 	o.silence()
-}
-
-// answer begins to answer peers of kind IPIP where their own probes start.
-func (o *overlay) answer(entry probe.Entry) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.responder != nil || o.dumb != nil || len(o.asked) == 0 {
-		return
-	}
-	if o.responder, o.dumb = probe.NewIPIPResponder(entry); o.responder != nil {
-		o.responder.Expect(o.asked)
-	}
-}
-
-// probeIPIP asks the prober on a peer by IP in IP. Where that fails it says
-// which way is broken.
-func (a *agent) probeIPIP(ctx context.Context, t probe.Target) probe.Result {
-	o, to := a.overlay, t.Addr.Addr()
-	o.answer(t.Entry)
-	began := o.clock.Now()
-	r := a.probe(probe.IPIP)(ctx, t)
-	if !v1alpha1.Verdict(r.Verdict).IsBad() {
-		if r.Verdict == probe.Inconclusive { // something came back
-			o.mend(to, probe.Connected)
-		}
-		o.mend(to, r.Verdict)
-		return r
-	}
-	since := o.fail(to, began)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.responder != nil {
-		o.direction(&r, to.String(), o.responder.Heard(to), since, began)
-	}
-	return r
 }
 
 // tunnelOf a row; what cannot be parsed is not known.
@@ -248,7 +186,7 @@ func (a *agent) probeTunnel(ctx context.Context, t probe.Target) probe.Result {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ear != nil {
-		o.direction(&r, peer.Node, o.ear.Heard(peer.Inside), since, began)
+		o.direction(&r, way{peer.Node, "through the tunnel", o.ear.Heard(peer.Inside)}, since, began)
 	}
 	return r
 }
@@ -297,23 +235,29 @@ func (o *overlay) fail(peer netip.Addr, at time.Time) time.Time {
 	return o.failing[peer]
 }
 
+// way is by what means a peer was last heard.
+type way struct {
+	peer, by string
+	heard    time.Time
+}
+
 // direction says which way is broken, as far as what was heard of the peer
 // since it began to fail tells. Its own probes come once in each round.
-func (o *overlay) direction(r *probe.Result, peer string, heard, since, began time.Time) {
+func (o *overlay) direction(r *probe.Result, w way, since, began time.Time) {
 	if !began.After(since) {
 		return // too early to tell
 	}
-	ago := o.clock.Now().Sub(heard).Round(time.Second)
+	ago := o.clock.Now().Sub(w.heard).Round(time.Second)
 	switch {
-	case heard.After(since):
+	case w.heard.After(since):
 		r.Reason = v1alpha1.CauseTunnelWayThere
-		r.Evidence = fmt.Sprintf("the way there is broken: %s was heard through the tunnel %s ago, and does not answer; %s", peer, ago, r.Evidence)
-	case heard.IsZero():
+		r.Evidence = fmt.Sprintf("the way there is broken: %s was heard %s %s ago, and does not answer; %s", w.peer, w.by, ago, r.Evidence)
+	case w.heard.IsZero():
 		r.Reason = v1alpha1.CauseTunnelNotHeard
-		r.Evidence = fmt.Sprintf("nothing was ever heard from %s through the tunnel; %s", peer, r.Evidence)
+		r.Evidence = fmt.Sprintf("nothing was ever heard from %s %s; %s", w.peer, w.by, r.Evidence)
 	default:
 		r.Reason = v1alpha1.CauseTunnelNotHeard
-		r.Evidence = fmt.Sprintf("nothing was heard from %s through the tunnel for %s; %s", peer, ago, r.Evidence)
+		r.Evidence = fmt.Sprintf("nothing was heard from %s %s for %s; %s", w.peer, w.by, ago, r.Evidence)
 	}
 }
 

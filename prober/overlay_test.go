@@ -143,47 +143,6 @@ func TestOverlayFaults(t *testing.T) {
 	}
 }
 
-// A drop of protocol 4 is seen as that direction.
-func TestIPIPFaults(t *testing.T) {
-	topo := netns.NewTopology(t)
-	make := func(name string, n *netns.NS, peer netip.Addr) *tunnelled {
-		a := &agent{probes: probe.Kinds(), log: logr.Discard(), overlay: newOverlay()}
-		a.overlay.update(&v1alpha1.ProbeAssignmentSpec{
-			Targets: []v1alpha1.AssignedTarget{{IP: peer.String(), Node: "peer"}},
-			Groups:  []v1alpha1.ProbeGroup{{Kind: v1alpha1.ProbeIPIP, From: v1alpha1.SourceHost, Members: []int32{0}}},
-		}, name)
-		t.Cleanup(a.overlay.close)
-		return &tunnelled{agent: a, at: place{t, n}, peer: peer}
-	}
-	a, b := make("node-a", topo.Source, netns.TargetV4), make("node-b", topo.Target, netns.SourceV4)
-	for _, c := range []struct {
-		name, rule string
-		a, b       string
-	}{
-		{"from a to b", "ip protocol 4 ip daddr 10.77.2.2 drop", v1alpha1.CauseTunnelWayThere, v1alpha1.CauseTunnelNotHeard},
-		{"from b to a", "ip protocol 4 ip daddr 10.77.1.2 drop", v1alpha1.CauseTunnelNotHeard, v1alpha1.CauseTunnelWayThere},
-		{"both ways", "ip protocol 4 drop", v1alpha1.CauseTunnelNotHeard, v1alpha1.CauseTunnelNotHeard},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			_ = a.probe(v1alpha1.ProbeIPIP, 250*time.Millisecond) // the first begins to answer the other
-			for _, n := range []*tunnelled{b, a, b} {
-				if r := n.probe(v1alpha1.ProbeIPIP, 20*time.Second); r.Verdict != probe.Connected {
-					t.Fatalf("healthy: %+v", r)
-				}
-			}
-			topo.Router.RunInput(t, "table inet t { chain c { type filter hook forward priority 0;\n"+c.rule+"\n}\n}\n", "nft", "-f", "-")
-			defer topo.Router.Run(t, "nft", "flush", "ruleset")
-			var atA, atB probe.Result
-			for range 3 {
-				atA, atB = a.probe(v1alpha1.ProbeIPIP, 250*time.Millisecond), b.probe(v1alpha1.ProbeIPIP, 250*time.Millisecond)
-			}
-			if atA.Verdict != probe.Dropped || atA.Reason != c.a || atB.Verdict != probe.Dropped || atB.Reason != c.b {
-				t.Errorf("a says %s, %s: %s\nb says %s, %s: %s", atA.Verdict, atA.Reason, atA.Evidence, atB.Verdict, atB.Reason, atB.Evidence)
-			}
-		})
-	}
-}
-
 // What passes through a tunnel is as large as its device, and what is wrong
 // with that is named.
 func TestOverlayMTU(t *testing.T) {

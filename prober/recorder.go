@@ -47,7 +47,7 @@ func (r *recorder) Record(o *schedule.Outcome) bool {
 	every := r.pair.Observe(track.Observation{
 		Verdict: verdict, Latency: o.Latency, Timed: o.Timed, Reason: o.Reason, Evidence: o.Evidence, Queries: o.Queries,
 	}, o.At)
-	r.ladder.saw(r.key, verdict)
+	r.ladder.saw(r.key, verdict, every)
 	if r.log.Enabled() && verdict.Denies() {
 		r.logDenial()
 	}

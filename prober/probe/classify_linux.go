@@ -150,9 +150,9 @@ func (f fault) classifyICMP(e icmpError) diagnosis {
 	}
 	if e.offender.IsValid() && e.offender == f.target.WithZone("") {
 		from += ", the target"
-		// Only UDP answers a closed port by ICMP; for anything else it is a
-		// filter at the target that says so.
-		if meaning.port && f.transport == overUDP {
+		// Only UDP answers a closed port by ICMP, and IP in IP where no tunnel is
+		// for it; for anything else it is a filter at the target that says so.
+		if meaning.port && (f.transport == overUDP || f.transport == overIPIP) {
 			verdict = Refused
 		}
 	}

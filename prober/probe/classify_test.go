@@ -36,6 +36,8 @@ func TestClassifyICMP(t *testing.T) {
 		{typ: 12, code: 0, want: ProtocolError}, {typ: 99, code: 0, want: Unreachable},
 		// Port unreachable depends on who says it, and about what.
 		{typ: 3, code: 3, tr: overUDP, offender: targetIP, want: Refused},
+		{typ: 3, code: 3, tr: overIPIP, offender: targetIP, want: Refused},
+		{typ: 3, code: 3, tr: overIPIP, offender: hopIP, want: Rejected},
 		{typ: 3, code: 3, tr: overUDP, offender: hopIP, want: Rejected},
 		{typ: 3, code: 3, tr: overUDP, want: Rejected},
 		{typ: 3, code: 3, tr: overTCP, offender: targetIP, want: Rejected},

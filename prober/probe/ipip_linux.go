@@ -108,15 +108,26 @@ func probeIPIP(ctx context.Context, t Target) Result {
 	switch {
 	case f != nil && notPermitted(f):
 		return r.end(diagnosis{verdict: Unsupported, evidence: "raw sockets are not permitted: the container lacks the capability NET_RAW"})
+	case f != nil && nobodyAnswers(*f):
+		return r.end(diagnosis{verdict: Inconclusive, evidence: "it gets there, and no prober answers there: " + classify(*f).evidence})
 	case f != nil:
 		return r.fail(f)
 	}
 	r.phase("exchange", time.Since(s.began))
+	// A host without connections has one now, if it tracks them.
+	request.tracked = request.tracked || tracksConnections(t.Entry)
 	if request.tracked || reply.tracked {
 		return r.end(diagnosis{verdict: Inconclusive, evidence: "a reply came, which proves little: " + trackedWhere(request.tracked, reply.tracked) +
 			" tracks connections, and what was sent one way lets the other in"})
 	}
 	return r.end(diagnosis{verdict: Connected, evidence: "the prober there replied by IP in IP"})
+}
+
+// nobodyAnswers is true if the target's own kernel says that nothing there takes
+// the protocol: then there is no prober at the moment.
+func nobodyAnswers(f fault) bool {
+	told := classify(f)
+	return told.verdict == ProtocolUnreachable && told.offender == f.target
 }
 
 func trackedWhere(here, there bool) string {

@@ -98,6 +98,9 @@ type pairState struct {
 
 	// streaks of rounds in a row; a neutral round ends neither of the others.
 	bad, good, neutral int32
+	// doubted is how many Inconclusive rounds there were since the last that was
+	// bad or good.
+	doubted int32
 
 	// The last measured rounds, the latest in bit 0: lost and slow ones.
 	losses  uint32
@@ -161,17 +164,32 @@ func (p *pairState) observe(r Rules, o Observation, now time.Time) bool {
 
 func (p *pairState) observeNeutral(r Rules, o Observation) {
 	p.neutral = increment(p.neutral)
-	if p.state == v1alpha1.StateFailing || p.neutral < r.FailureThreshold {
+	if o.Verdict == v1alpha1.VerdictInconclusive {
+		p.doubted = increment(p.doubted)
+	}
+	if p.refuted(r) {
+		if p.state == v1alpha1.StateFailing {
+			p.losses, p.samples = 0, 0 // told as Failing, and not to be told again
+		}
+		p.bad = 0
+	} else if p.state == v1alpha1.StateFailing || p.neutral < r.FailureThreshold {
 		return
 	}
 	p.state, p.reason = v1alpha1.StateUnknown, reasonOf(o)
 	p.fault.see(o, true)
 }
 
+// refuted is true for a pair of which nothing bad is seen any more: where even
+// a good probe is Inconclusive it would fail for ever. That does not prove that
+// it works. What is open stays so until it is seen closed.
+func (p *pairState) refuted(r Rules) bool {
+	return r.Expect != v1alpha1.ExpectDeny && p.doubted >= max(verdictMemory, r.FailureThreshold, r.SuccessThreshold)
+}
+
 func (p *pairState) observeBad(r Rules, o Observation) {
 	// An outage that begins forgets the one before.
 	p.fault.see(o, p.bad == 0 && p.state != v1alpha1.StateFailing)
-	p.bad, p.good, p.neutral = increment(p.bad), 0, 0
+	p.bad, p.good, p.neutral, p.doubted = increment(p.bad), 0, 0, 0
 	p.remember(true)
 	switch {
 	case p.bad >= r.FailureThreshold:
@@ -185,7 +203,7 @@ func (p *pairState) observeGood(r Rules, o Observation) {
 	if r.Expect == v1alpha1.ExpectDeny {
 		p.denial.see(o, p.good == 0)
 	}
-	p.good, p.bad, p.neutral = increment(p.good), 0, 0
+	p.good, p.bad, p.neutral, p.doubted = increment(p.good), 0, 0, 0
 	p.remember(false)
 	if o.Timed {
 		p.slow = p.slow << 1 & (1<<slowWindow - 1)
@@ -259,7 +277,8 @@ func strength(v v1alpha1.Verdict) int {
 // memoryOf is for how many bad rounds a stronger verdict outlives a weaker one.
 // One round alone may be chance; two in a row are another fault.
 func memoryOf(stronger, weaker v1alpha1.Verdict) int {
-	if sameFault(stronger, weaker) {
+	// Whoever limits its ICMP errors says only now and then what does not fit.
+	if sameFault(stronger, weaker) || stronger == v1alpha1.VerdictTooBig && weaker == v1alpha1.VerdictDropped {
 		return verdictMemory
 	}
 	return 2

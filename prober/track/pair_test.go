@@ -92,6 +92,14 @@ func TestStates(t *testing.T) {
 		"Unknown recovers":                   {rules: r, play: "gLLg", changes: "!.!!", state: "Passing", verdict: "LocalError"},
 		"Unknown fails":                      {rules: r, play: "gLLDD", changes: "!.!.!", state: "Failing", verdict: "Dropped", streak: 2, every: true},
 		"Failing stays Failing unmeasured":   {rules: r, play: "DDLLLLUUXX", changes: ".!........", state: "Failing", verdict: "Dropped", streak: 2, every: true},
+		"Inconclusive for long":              {rules: r, play: "gDDCCCCC", changes: "!.!....!", state: "Unknown", reason: "Inconclusive", verdict: "Inconclusive"},
+		"Inconclusive, and bad again":        {rules: r, play: "DDCCCCCDD", changes: ".!....!.!", state: "Failing", verdict: "Dropped", streak: 2, every: true},
+		"Inconclusive, then good":            {rules: r, play: "DDCCCCCg", changes: ".!....!!", state: "Passing", verdict: "Inconclusive"},
+		"Inconclusive now and then":          {rules: r, play: "DDCCCCDCCCCD", changes: ".!..........", state: "Failing", verdict: "Dropped", streak: 4, every: true},
+		"Inconclusive and unmeasured":        {rules: r, play: "DDCCUCUUC", changes: ".!.......", state: "Failing", verdict: "Dropped", streak: 2, every: true},
+		"Inconclusive after a single bad":    {rules: r, play: "DCCCCC", changes: "..!...", state: "Unknown", reason: "Inconclusive", verdict: "Inconclusive"},
+		"too big, and silent at times":       {rules: r, play: "BBDDDDB", changes: ".!.....", state: "Failing", verdict: "TooBig", streak: 7, every: true},
+		"silent, then too big":               {rules: r, play: "DDB", changes: ".!!", state: "Failing", verdict: "TooBig", streak: 3, every: true},
 		"two of three slow":                  {rules: r, play: "gss", changes: "!.!", state: "Degraded"},
 		"one of three slow":                  {rules: r, play: "ggsggs", changes: "!.....", state: "Passing"},
 		"slow needs three samples":           {rules: r, play: "ss", changes: "!.", state: "Passing"},
@@ -134,17 +142,27 @@ func TestStateProperties(t *testing.T) {
 			SuccessThreshold: rapid.Int32Range(1, 4).Draw(t, "successThreshold"),
 			MaxLatency:       100 * time.Millisecond,
 		}
-		play := rapid.StringOfN(rapid.SampledFrom([]rune("ggggsuDRFLUX")), 0, 60, -1).Draw(t, "play")
+		play := rapid.StringOfN(rapid.SampledFrom([]rune("ggggsuDDRFLUXCCCC")), 0, 60, -1).Draw(t, "play")
 		p := &pairState{state: v1alpha1.StatePending}
-		badRun, goodRun := int32(0), int32(0)
+		badRun, goodRun, doubtRun := int32(0), int32(0), int32(0)
 		for i, l := range play {
 			before := p.state
 			rounds(p, r, string(l))
 			switch {
 			case strings.ContainsRune("DRF", l):
-				badRun, goodRun = badRun+1, 0
+				badRun, goodRun, doubtRun = badRun+1, 0, 0
 			case strings.ContainsRune("gsu", l):
-				badRun, goodRun = 0, goodRun+1
+				badRun, goodRun, doubtRun = 0, goodRun+1, 0
+			case l == 'C':
+				doubtRun++
+			}
+			if doubted := doubtRun >= verdictMemory; doubted {
+				if p.state != v1alpha1.StateUnknown || p.everyRound() {
+					t.Fatalf("%s: %d rounds in doubt and %s", play[:i+1], doubtRun, p.state)
+				}
+				badRun = 0
+			} else if before == v1alpha1.StateFailing && p.state == v1alpha1.StateUnknown {
+				t.Fatalf("%s: no more Failing after %d rounds in doubt", play[:i+1], doubtRun)
 			}
 			if badRun >= r.FailureThreshold && p.state != v1alpha1.StateFailing {
 				t.Fatalf("%s: %d bad rounds and %s", play[:i+1], badRun, p.state)
