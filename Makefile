@@ -6,6 +6,7 @@ SHELL := /usr/bin/env bash -o errexit -o nounset -o pipefail
 MAKEFLAGS += --no-print-directory
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 IMG ?= ghcr.io/netladder/netladder:dev
 PLATFORM ?= linux/amd64
 NODES ?= 3
@@ -38,7 +39,7 @@ demo-down: $(LAB) ## Stop the demo's cluster and leave nothing behind.
 build: ## Build bin/netladder, static.
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 GOOS=$(word 1,$(subst /, ,$(PLATFORM))) GOARCH=$(word 2,$(subst /, ,$(PLATFORM))) \
-	  go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/netladder ./cmd/netladder
+	  go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)' -o $(BIN)/netladder ./cmd/netladder
 
 .PHONY: image
 image: build $(BIN)/image ## Build the image as dist/netladder.tar, without a container engine.

@@ -31,7 +31,12 @@ type collector struct {
 	enforcement, notEnforced                         *prometheus.Desc
 	findings, findingsDropped                        *prometheus.Desc
 	causes, causesDropped                            *prometheus.Desc
+	nodeStates, notReporting                         *prometheus.Desc
+	diagnosisInfo, causeInfo                         *prometheus.Desc
 }
+
+// gauges sends one series.
+type gauges func(desc *prometheus.Desc, value float64, labels ...string)
 
 func newCollector() *collector {
 	path := []string{"check_namespace", "check", "path"}
@@ -55,6 +60,14 @@ func newCollector() *collector {
 			"How many failing paths of all checks have one cause in common; at most 50 series.", []string{"rung", "reason", "object"}, nil),
 		causesDropped: prometheus.NewDesc("netladder_causes_dropped",
 			"Causes that netladder_cause_paths does not show.", nil, nil),
+		nodeStates: prometheus.NewDesc("netladder_nodes",
+			"How many nodes that should have a prober are in each state: reporting, silent, missing, masked.", []string{"state"}, nil),
+		notReporting: prometheus.NewDesc("netladder_node_not_reporting",
+			"1 for a node that should have a prober and whose prober is silent or missing; at most 100.", []string{"node", "state"}, nil),
+		diagnosisInfo: prometheus.NewDesc("netladder_path_diagnosis_info",
+			"1 for what the diagnosis of a failing path says; at most 100 in all.", with("rung", "reason", "message"), nil),
+		causeInfo: prometheus.NewDesc("netladder_cause_info",
+			"1 for what the diagnosis says of a cause that failing paths have in common; at most 50.", []string{"rung", "reason", "object", "message"}, nil),
 		nodes: prometheus.NewDesc("netladder_plan_nodes", "Nodes with a prober.", nil, nil),
 		enforcement: prometheus.NewDesc("netladder_policy_enforcement_nodes",
 			"How many nodes enforce NetworkPolicies, by what their canary pods show.", with("direction", "state"), nil),
@@ -65,7 +78,10 @@ func newCollector() *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{c.state, c.pairs, c.diagnosis, c.failing, c.dropped, c.nodes, c.enforcement, c.notEnforced, c.findings, c.findingsDropped, c.causes, c.causesDropped} {
+	for _, desc := range []*prometheus.Desc{
+		c.state, c.pairs, c.diagnosis, c.failing, c.dropped, c.nodes, c.enforcement, c.notEnforced, c.findings, c.findingsDropped, c.causes, c.causesDropped,
+		c.nodeStates, c.notReporting, c.diagnosisInfo, c.causeInfo,
+	} {
 		ch <- desc
 	}
 }
@@ -112,10 +128,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.dropped, float64(max(failing-shown, 0)))
 	gauge(c.nodes, float64(probers))
 	c.collectFindings(w, gauge)
+	c.collectNodes(w, gauge)
+	c.collectSentences(judged, gauge)
 }
 
 // collectFindings exports what the audits of policies found.
-func (c *collector) collectFindings(w *world, gauge func(*prometheus.Desc, float64, ...string)) {
+func (c *collector) collectFindings(w *world, gauge gauges) {
 	found := w.findingsForMetrics()
 	shown, left := 0, 0
 	for _, namespace := range slices.Sorted(maps.Keys(found)) {
@@ -135,7 +153,7 @@ func (c *collector) collectFindings(w *world, gauge func(*prometheus.Desc, float
 const maxNotEnforced = 100
 
 // collectEnforcement exports what the canary pods show.
-func (c *collector) collectEnforcement(judged []check, gauge func(desc *prometheus.Desc, value float64, labels ...string)) {
+func (c *collector) collectEnforcement(judged []check, gauge gauges) {
 	shown := 0
 	for i := range judged {
 		for _, e := range judged[i].enforcement {

@@ -4,8 +4,6 @@
 package controllers
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/netladder/netladder/controllers/diagnosis/causes"
 )
 
@@ -13,7 +11,7 @@ import (
 const maxCauses = 50
 
 // collectCauses exports what the paths that fail have in common.
-func (c *collector) collectCauses(judged []check, gauge func(desc *prometheus.Desc, value float64, labels ...string)) {
+func (c *collector) collectCauses(judged []check, gauge gauges) {
 	var found []causes.Found
 	for i := range judged {
 		found = append(found, judged[i].causes...)
@@ -21,6 +19,9 @@ func (c *collector) collectCauses(judged []check, gauge func(desc *prometheus.De
 	all := causes.All(found)
 	for i := range all[:min(len(all), maxCauses)] {
 		gauge(c.causes, float64(all[i].Paths), string(all[i].Rung), valid(all[i].Reason), valid(all[i].Object))
+		if all[i].Text != "" {
+			gauge(c.causeInfo, 1, string(all[i].Rung), valid(all[i].Reason), valid(all[i].Object), sentence(all[i].Text))
+		}
 	}
 	gauge(c.causesDropped, float64(max(len(all)-maxCauses, 0)))
 }

@@ -15,6 +15,7 @@ type metrics struct {
 	writes   *prometheus.CounterVec
 	plan     prometheus.Histogram
 	dropped  prometheus.Counter
+	leader   prometheus.Gauge
 	snapshot *collector
 }
 
@@ -33,6 +34,10 @@ func newMetrics() *metrics {
 			Name: "netladder_events_dropped_total",
 			Help: "Events that were not sent because too many waited for the write budget, or because the API server did not take them.",
 		}),
+		leader: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "netladder_controller_leader",
+			Help: "1 for the controller that leads, 0 for one that waits.",
+		}),
 		snapshot: newCollector(),
 	}
 }
@@ -45,7 +50,7 @@ func (m *metrics) register(registry prometheus.Registerer) (unregister func(), e
 			registry.Unregister(c)
 		}
 	}
-	for _, c := range []prometheus.Collector{m.writes, m.plan, m.dropped, m.snapshot} {
+	for _, c := range []prometheus.Collector{m.writes, m.plan, m.dropped, m.leader, m.snapshot} {
 		if err := registry.Register(c); err != nil {
 			unregister()
 			return nil, err
@@ -53,6 +58,17 @@ func (m *metrics) register(registry prometheus.Registerer) (unregister func(), e
 		done = append(done, c)
 	}
 	return unregister, nil
+}
+
+// leading begins to export the leader's world, until the function that it
+// returns is called.
+func (m *metrics) leading(w *world) (end func()) {
+	m.leader.Set(1)
+	m.snapshot.world.Store(w)
+	return func() {
+		m.snapshot.world.Store(nil)
+		m.leader.Set(0)
+	}
 }
 
 func (m *metrics) wrote(kind string) { m.writes.WithLabelValues(kind).Inc() }

@@ -52,7 +52,7 @@ func (w *world) prime(s *snapshot, workloads bool) touched {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.clock.Now()
-	w.available = now
+	w.available, w.primed = now, true
 	w.engine.Advance(now)
 	w.remember(pointers(s.assignments.Items), now)
 

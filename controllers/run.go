@@ -44,6 +44,7 @@ import (
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/plan"
+	"github.com/netladder/netladder/controllers/workload"
 )
 
 // stopTimeout is how long writes under way may take when the process stops.
@@ -87,6 +88,7 @@ func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus
 		o.Level = v1alpha1.LevelRestricted
 	}
 	w := newWorld(c, plan.Settings{Namespace: o.Namespace, SizeLimit: o.AssignmentSizeLimit, Level: o.Level, NoCanary: o.DisableCanary, Budgets: o.Budgets})
+	w.runsOn = workload.NodeSelector(o.NodeSelector)
 	mgr, err := newManager(ctx, o, w)
 	if err != nil {
 		return err
@@ -258,8 +260,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *worl
 	}
 	events := newAnnouncer(writer, m, c, o.Identity)
 	leading := manager.RunnableFunc(func(ctx context.Context) error {
-		m.snapshot.world.Store(w)
-		defer m.snapshot.world.Store(nil)
+		defer m.leading(w)()
 		<-ctx.Done()
 		return nil
 	})

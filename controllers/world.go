@@ -31,6 +31,8 @@ type world struct {
 	clock clock.PassiveClock
 	// namespace is Netladder's own.
 	namespace string
+	// runsOn are the labels of nodes that should have a prober; nil means all.
+	runsOn map[string]string
 
 	mu     sync.Mutex
 	engine *plan.Engine
@@ -64,6 +66,8 @@ type world struct {
 	audits       audits
 	// told are the causes that are followed, for events.
 	told causes.Told
+	// primed is true once all there is was taken in.
+	primed bool
 	// problem of the installation, empty without one.
 	problem string
 	// available is when the API server was last found again.
@@ -81,6 +85,9 @@ type check struct {
 	enforcement []diagnosis.Enforcement
 	// causes of the paths that fail, as last judged.
 	causes []causes.Found
+	// sentences of the diagnoses of paths, by name, for the metrics. They are
+	// replaced, never changed.
+	sentences map[string]string
 	// writtenAt is when this process last wrote the status; before it did,
 	// when it first saw the check.
 	writtenAt time.Time
@@ -303,7 +310,9 @@ func (w *world) judged(
 		return time.Time{}
 	}
 	changed := len(known.enforcement)+len(summary.Enforcement) > 0
+	keepTexts(summary.Causes, known.causes)
 	known.status, known.enforcement, known.causes = status, summary.Enforcement, summary.Causes
+	known.sentences = sentencesOf(status, known.sentences)
 	if changed {
 		w.noteEnforcement()
 	}

@@ -176,7 +176,7 @@ func samePod(a, b *diagnosis.PodFacts) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.UID == b.UID && a.Ready == b.Ready && a.Terminating == b.Terminating &&
+	return a.UID == b.UID && a.Running == b.Running && a.Ready == b.Ready && a.Terminating == b.Terminating &&
 		a.StartedAt.Equal(b.StartedAt) && a.ReadySince.Equal(b.ReadySince) && a.NotReadySince.Equal(b.NotReadySince)
 }
 

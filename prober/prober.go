@@ -10,10 +10,12 @@ package prober
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
@@ -53,6 +55,8 @@ type Options struct {
 	Probes map[probe.Kind]probe.Method
 	// Config of the client; nil means that of the pod's ServiceAccount.
 	Config *rest.Config
+	// Collectors are exported beside the prober's own metrics.
+	Collectors []prometheus.Collector
 	// Log of the process.
 	Log logr.Logger
 }
@@ -75,6 +79,11 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	a := newAgent(o, client)
+	for _, c := range o.Collectors {
+		if err := a.metrics.registry.Register(c); err != nil {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
 	a.setLevel(o)
 	defer a.release()
 	servers, err := listen(ctx, o, a)

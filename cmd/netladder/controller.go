@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers"
@@ -52,6 +53,9 @@ func controllerCommand() *cobra.Command {
 			// Outside of a pod the usual kubeconfig is used.
 			if access, err := apiaccess.InCluster(fleetFile); err == nil {
 				opts.RESTConfig = access.Config()
+			}
+			if err := metrics.Registry.Register(buildInfo("controller")); err != nil {
+				return fmt.Errorf("registering metrics: %w", err)
 			}
 			return controllers.Run(cmd.Context(), opts)
 		},

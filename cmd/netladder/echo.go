@@ -36,7 +36,7 @@ func echoCommand() *cobra.Command {
 			log := logs.logger()
 			log.Info("echo", "node", server.NodeName, "address", server.Addr, "http", server.HTTPAddr)
 			registry := prometheus.NewRegistry()
-			registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+			registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo("echo"))
 			server.Registerer = registry
 			group, ctx := errgroup.WithContext(cmd.Context())
 			group.Go(func() error { return server.Run(ctx) })

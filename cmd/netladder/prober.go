@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -36,6 +37,7 @@ func proberCommand() *cobra.Command {
 			}
 			opts.Log = logs.logger()
 			opts.Probes = probe.Kinds()
+			opts.Collectors = []prometheus.Collector{buildInfo("prober")}
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(proberGCPercent)
 			}

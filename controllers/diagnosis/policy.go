@@ -175,7 +175,7 @@ func (e *explainer) note(t *tally, by map[string]*group) {
 		if c.rung == v1alpha1.RungUndetermined {
 			continue
 		}
-		f := causes.Found{Path: t.status.Name, Rung: cmp.Or(c.rung, v1alpha1.RungPolicy), Reason: c.reason, Object: printable(c.object, maxTarget), Nodes: c.nodes}
+		f := causes.Found{Path: t.status.Name, Rung: cmp.Or(c.rung, v1alpha1.RungPolicy), Reason: c.reason, Object: printable(c.object, maxTarget), Nodes: c.nodes, Text: printable(strings.TrimPrefix(c.text, Open), maxMessage)}
 		if len(c.policies) > 0 {
 			p := c.policies[0]
 			f.Object = "NetworkPolicy " + p.Namespace + "/" + cmp.Or(p.Name, "*")
@@ -192,7 +192,7 @@ func (e *explainer) noEndpoints(t *tally) *v1alpha1.PathDiagnosis {
 		return nil
 	}
 	f := ladder.NoEndpoints(&ladder.Service{Name: key.String(), Empty: e.empty(facts)})
-	e.causes = append(e.causes, causes.Found{Path: t.status.Name, Rung: f.Rung, Reason: f.Reason, Object: "Service " + f.Object})
+	e.causes = append(e.causes, causes.Found{Path: t.status.Name, Rung: f.Rung, Reason: f.Reason, Object: "Service " + f.Object, Text: printable(f.Text, maxMessage)})
 	return &v1alpha1.PathDiagnosis{Rung: f.Rung, Reason: f.Reason, Message: printable(f.Text, maxMessage)}
 }
 

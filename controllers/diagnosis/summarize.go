@@ -33,15 +33,7 @@ type judge struct {
 // to the sources of the check's groups, to the pairs that do not pass and to
 // those of Deny paths.
 func Summarize(in Input) Summary {
-	j := &judge{
-		in: &in, grace: in.Settings.Grace,
-		prefix:  in.Check.Namespace + "/" + in.Check.Name + "/",
-		sources: make(map[string]*source, len(in.Reports)),
-		silent:  map[string]bool{},
-	}
-	if j.grace <= 0 {
-		j.grace = defaultGrace
-	}
+	j := newJudge(&in)
 	paths := make([]*tally, len(in.Check.Spec.Paths))
 	for i := range in.Check.Spec.Paths {
 		paths[i] = j.path(&in.Check.Spec.Paths[i])
@@ -61,6 +53,19 @@ func Summarize(in Input) Summary {
 	out.Conditions = j.conditions(out.Paths, paths, out.Stale)
 	out.Deadline = j.deadline
 	return out
+}
+
+func newJudge(in *Input) *judge {
+	j := &judge{
+		in: in, grace: in.Settings.Grace,
+		prefix:  in.Check.Namespace + "/" + in.Check.Name + "/",
+		sources: make(map[string]*source, len(in.Reports)),
+		silent:  map[string]bool{},
+	}
+	if j.grace <= 0 {
+		j.grace = defaultGrace
+	}
+	return j
 }
 
 // wakeAt notes that the judgement may change at t because of time alone.

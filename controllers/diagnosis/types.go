@@ -127,6 +127,8 @@ type NodeFacts struct {
 type PodFacts struct {
 	// UID of the pod.
 	UID string
+	// Running is true while its container runs.
+	Running bool
 	// Ready is the pod's Ready condition.
 	Ready bool
 	// Terminating is true from when deletion was asked for.

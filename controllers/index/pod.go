@@ -17,7 +17,12 @@ func Pod(p *corev1.Pod) *diagnosis.PodFacts {
 		StartedAt:   p.CreationTimestamp.Time,
 	}
 	for i := range p.Status.ContainerStatuses {
-		if running := p.Status.ContainerStatuses[i].State.Running; running != nil && running.StartedAt.After(facts.StartedAt) {
+		running := p.Status.ContainerStatuses[i].State.Running
+		if running == nil {
+			continue
+		}
+		facts.Running = true
+		if running.StartedAt.After(facts.StartedAt) {
 			facts.StartedAt = running.StartedAt.Time
 		}
 	}

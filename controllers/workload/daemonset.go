@@ -121,14 +121,19 @@ func daemonSet(
 			WithTemplate(corev1ac.PodTemplateSpec().WithLabels(labels).WithSpec(spec)))
 }
 
+// NodeSelector of all pods, with what was asked for.
+func NodeSelector(also map[string]string) map[string]string {
+	selector := map[string]string{corev1.LabelOSStable: "linux"}
+	maps.Copy(selector, also)
+	return selector
+}
+
 // podSpec holds what both have in common: Pod Security "restricted", on every
 // node whatever its taints, because a node that is left out is not tested.
 func podSpec(s Settings, container *corev1ac.ContainerApplyConfiguration, grace int64) *corev1ac.PodSpecApplyConfiguration {
-	selector := map[string]string{corev1.LabelOSStable: "linux"}
-	maps.Copy(selector, s.NodeSelector)
 	spec := corev1ac.PodSpec().
 		WithContainers(container).
-		WithNodeSelector(selector).
+		WithNodeSelector(NodeSelector(s.NodeSelector)).
 		WithTolerations(corev1ac.Toleration().WithOperator(corev1.TolerationOpExists)).
 		WithTerminationGracePeriodSeconds(grace).
 		WithEnableServiceLinks(false).

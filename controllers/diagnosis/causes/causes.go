@@ -30,6 +30,8 @@ type Found struct {
 	Object string
 	// Nodes that are broken, or between which something is.
 	Nodes []string
+	// Text is the sentence about it, as the check's owner is told.
+	Text string
 }
 
 // Cause of some paths.
@@ -42,6 +44,9 @@ type Cause struct {
 	Object string
 	// Node that is broken; empty where it is something else.
 	Node string
+	// Text is the sentence about one of the paths that have this reason, always
+	// the same one.
+	Text string
 	// Paths and Checks that fail for it.
 	Paths, Checks int
 }
@@ -111,7 +116,27 @@ func causeOf(k key, list []Found, shared string) Cause {
 		}
 	}
 	c.Paths, c.Checks = len(paths), len(checks)
+	c.Text = textOf(list, c.Reason)
 	return c
+}
+
+// textOf is the sentence about the first of the paths that have a reason.
+func textOf(list []Found, reason string) string {
+	var first *Found
+	for i := range list {
+		f := &list[i]
+		if f.Reason == reason && f.Text != "" && (first == nil || f.compare(first) < 0) {
+			first = f
+		}
+	}
+	if first == nil {
+		return ""
+	}
+	return first.Text
+}
+
+func (f *Found) compare(g *Found) int {
+	return cmp.Or(cmp.Compare(f.Check.String(), g.Check.String()), cmp.Compare(f.Path, g.Path), cmp.Compare(f.Text, g.Text))
 }
 
 // Shared has for each rung the node that all pairs of nodes have in common
