@@ -29,6 +29,8 @@ func newMetrics() *metrics {
 			Name:    "netladder_plan_duration_seconds",
 			Help:    "How long one step of planning took: taking in one object, or making one node's assignment.",
 			Buckets: prometheus.ExponentialBuckets(1e-5, 10, 7),
+
+			NativeHistogramBucketFactor: 1.2, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
 		}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "netladder_events_dropped_total",

@@ -175,3 +175,42 @@ func TestGroupsAreBounded(t *testing.T) {
 	// None of it may upset the scheduler.
 	a.scheduler.Update(groups)
 }
+
+// Quantiles of what a cluster has, from 50 µs to 5 s, are fine, and there are
+// classic buckets too where series are few.
+func TestNativeHistogramsSpanACluster(t *testing.T) {
+	m := newMetrics()
+	p := m.path(pathKey{"ns", "check", "path"})
+	for d := 50 * time.Microsecond; d <= 5*time.Second; d += d / 50 {
+		m.record(p, probe.TCP, &schedule.Outcome{
+			Result: probe.Result{Verdict: probe.Connected, Latency: d, Phases: []probe.Phase{{Name: "connect", Duration: d}}}, Timed: true,
+		})
+		m.Started(d)
+	}
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	classic := map[string]int{
+		"netladder_probe_duration_seconds": 9, "netladder_path_probe_duration_seconds": 0, "netladder_prober_schedule_lag_seconds": 6,
+	}
+	for _, f := range families {
+		buckets, ok := classic[f.GetName()]
+		if !ok {
+			continue
+		}
+		delete(classic, f.GetName())
+		h := f.GetMetric()[0].GetHistogram()
+		filled := 0
+		for _, s := range h.GetPositiveSpan() {
+			filled += int(s.GetLength())
+		}
+		// Schema 2 has four buckets for each doubling.
+		if h.GetSchema() != 2 || filled < 4*16 || len(h.GetBucket()) != buckets {
+			t.Errorf("%s: schema %d with %d buckets, and %d classic ones", f.GetName(), h.GetSchema(), filled, len(h.GetBucket()))
+		}
+	}
+	if len(classic) > 0 {
+		t.Errorf("not there: %v", classic)
+	}
+}
