@@ -68,7 +68,7 @@ func (c *climb) pair() *ladder.Pair {
 		Source: show.Source, Target: show.Target, From: d.group.From, SourceNode: c.node(d.node, d.node),
 		Elsewhere: c.elsewhere(), Connected: strings.Contains(d.said, "connected after "),
 	}
-	if cause := d.cause; word(cause, 64) && d.group.Kind == v1alpha1.ProbeTunnel {
+	if cause := d.cause; word(cause, 64) && (d.group.Kind == v1alpha1.ProbeTunnel || d.group.Kind == v1alpha1.ProbeIPIP) {
 		p.Cause = cause
 	}
 	if d.group.DNS != nil {
@@ -113,6 +113,8 @@ func (c *climb) itself(p *ladder.Pair) {
 	case d.group.Kind == v1alpha1.ProbeTunnel:
 		w.Tunnels, failed.Cause = true, p.Cause
 		w.Tunnel = failed
+	case d.group.Kind == v1alpha1.ProbeIPIP:
+		w.Host, w.Tunnels = true, c.hasIPIP(d.pair.node)
 	}
 }
 
@@ -175,6 +177,16 @@ func (c *climb) fromGroups(w *ladder.Way, far *source, name string, since time.T
 	if n := c.assigned(name); n != nil {
 		w.Tunnels = len(n.Tunnels) > 0
 	}
+	back := v1alpha1.ProbeTunnel
+	if c.w.dialled.group.Kind == v1alpha1.ProbeIPIP {
+		back = v1alpha1.ProbeIPIP
+	}
+	if fact, entry := c.between(far, c.src.name, since, back); fact == ladder.Fails {
+		w.Back = c.shown(c.seen(v1alpha1.RungOverlay, verdictOf(entry.Verdict), entry.Evidence))
+		if word(entry.Reason, 64) {
+			w.Back.Cause = entry.Reason
+		}
+	}
 	for _, each := range []struct {
 		from *source
 		to   string
@@ -231,6 +243,12 @@ func (c *climb) assigned(name string) *v1alpha1.AssignedNode {
 		}
 	}
 	return nil
+}
+
+// hasIPIP is true if the network plugin announces a tunnel by IP in IP to a node.
+func (c *climb) hasIPIP(name string) bool {
+	n := c.assigned(name)
+	return n != nil && slices.ContainsFunc(n.Tunnels, func(t v1alpha1.AssignedTunnel) bool { return t.Encapsulation == v1alpha1.EncapsulationIPIP })
 }
 
 func (c *climb) ipsOf(name string) []netip.Addr {

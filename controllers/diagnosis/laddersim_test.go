@@ -4,6 +4,7 @@
 package diagnosis_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -39,8 +40,10 @@ type ladderGolden struct {
 	// Services in the assignments, and what is known of Services.
 	Services []v1alpha1.AssignedService
 	Facts    []ladderService
-	// Tunnels is true if the assignments have some.
-	Tunnels bool
+	// Tunnels is true if the assignments have some, of the Encapsulation, which is
+	// VXLAN by default.
+	Tunnels       bool
+	Encapsulation v1alpha1.Encapsulation
 	// Fails are pairs of the path, and of the checks around it.
 	Fails []ladderSeen
 	// Rungs are what the probers' climbs saw, by node.
@@ -110,7 +113,7 @@ func (g *ladderGolden) spec(name string) v1alpha1.ProbeAssignmentSpec {
 	for i, n := range ladderNodes() {
 		row := v1alpha1.AssignedNode{Name: n, IPs: []string{fmt.Sprintf("172.30.0.1%d", i+1)}, EchoIPs: []string{fmt.Sprintf("10.244.%d.2", i+1)}, EchoUID: "echo-" + n}
 		if g.Tunnels {
-			row.Tunnels = []v1alpha1.AssignedTunnel{{Encapsulation: v1alpha1.EncapsulationVXLAN, IP: fmt.Sprintf("10.244.%d.0", i+1)}}
+			row.Tunnels = []v1alpha1.AssignedTunnel{{Encapsulation: cmp.Or(g.Encapsulation, v1alpha1.EncapsulationVXLAN), IP: fmt.Sprintf("10.244.%d.0", i+1)}}
 		}
 		spec.Nodes = append(spec.Nodes, row)
 		if slices.Contains(g.Mesh, n) {

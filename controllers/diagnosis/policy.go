@@ -206,29 +206,6 @@ func (c *group) add(one *cause, shown *v1alpha1.WorstPair) {
 	}
 }
 
-// around makes one cause of those of a rung that are between pairs of nodes of
-// which all have one node in common.
-func around(by map[string]*group) {
-	var found []causes.Found
-	for _, g := range by {
-		found = append(found, causes.Found{Rung: g.first.rung, Nodes: g.first.nodes})
-	}
-	for rung, node := range causes.Shared(found) {
-		whole := &group{unenforced: map[string]struct{}{}, node: node}
-		for key, g := range by {
-			if g.first.rung != rung || len(g.first.nodes) != 2 {
-				continue
-			}
-			whole.pairs += g.pairs
-			if whole.first == nil || cmp.Or(cmp.Compare(g.source, whole.source), cmp.Compare(g.target, whole.target)) < 0 {
-				whole.first, whole.source, whole.target = g.first, g.source, g.target
-			}
-			delete(by, key)
-		}
-		by[string(rung)+" around "+node] = whole
-	}
-}
-
 // mainCause is the cause of most of the pairs, among equals the one whose rung
 // comes first, and then always the same. One that is not determined counts last.
 func mainCause(by map[string]*group) *group {

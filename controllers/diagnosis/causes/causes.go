@@ -36,7 +36,8 @@ type Found struct {
 
 // Cause of some paths.
 type Cause struct {
-	// Rung that is broken, and the reason of most of the paths.
+	// Rung that is broken, and why: what is the cause before what follows from it,
+	// then the reason of most of the paths.
 	Rung   v1alpha1.Rung
 	Reason string
 	// Object that is broken, such as "node2", "node1 and node3" or
@@ -111,7 +112,7 @@ func causeOf(k key, list []Found, shared string) Cause {
 		}
 	}
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
-		if c.Reason == "" || reasons[reason] > reasons[c.Reason] {
+		if c.Reason == "" || cmp.Or(ladder.Strength(reason)-ladder.Strength(c.Reason), reasons[reason]-reasons[c.Reason]) > 0 {
 			c.Reason = reason
 		}
 	}

@@ -61,6 +61,27 @@ func TestAll(t *testing.T) {
 	}
 }
 
+// TestAllReason: what a kernel lacks is the cause of what others do not hear,
+// however many those are; else the reason of most paths.
+func TestAllReason(t *testing.T) {
+	for want, reasons := range map[string][]string{
+		v1alpha1.CauseTunnelForwardMissing: {v1alpha1.CauseTunnelNotHeard, v1alpha1.CauseTunnelNotHeard, v1alpha1.CauseTunnelForwardMissing, v1alpha1.ReasonTunnelBroken},
+		v1alpha1.CauseTunnelWayThere:       {v1alpha1.CauseTunnelNotHeard, v1alpha1.CauseTunnelNotHeard, v1alpha1.CauseTunnelWayThere},
+		v1alpha1.ReasonTunnelBroken:        {v1alpha1.ReasonCrossNodeBroken, v1alpha1.ReasonTunnelBroken, v1alpha1.ReasonTunnelBroken},
+		v1alpha1.ReasonPacketsTooBig:       {v1alpha1.ReasonLargePacketsLost, v1alpha1.ReasonPacketsTooBig, v1alpha1.ReasonLargePacketsLost},
+	} {
+		var list []causes.Found
+		for i, reason := range reasons {
+			f := found("a", fmt.Sprint("path", i), v1alpha1.RungOverlay, "", "node1", "node2")
+			f.Reason = reason
+			list = append(list, f)
+		}
+		if all := causes.All(list); len(all) != 1 || all[0].Reason != want || all[0].Paths != len(reasons) {
+			t.Errorf("%v: %+v, want %s", reasons, all, want)
+		}
+	}
+}
+
 // TestAllWhateverTheOrder: the same causes in the same order.
 func TestAllWhateverTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

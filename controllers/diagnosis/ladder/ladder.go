@@ -60,8 +60,11 @@ type Way struct {
 	// Pods: from the prober to the echo pod there. Nodes: from node to node.
 	// Tunnel: through the overlay. Large: packets as large as they may be.
 	Pods, Nodes, Tunnel, Large Seen
-	// Tunnels is true if the network plugin announces some between the two.
+	// Tunnels is true if the network plugin announces some between the two; for a
+	// pair of kind IPIP, if it announces such by IP in IP.
 	Tunnels bool
+	// Back is what the prober at the far end sees of the tunnel from there.
+	Back Seen
 	// Here and There: whether pods on the source's node, and on the other, reach
 	// each other there.
 	Here, There Fact
@@ -206,6 +209,7 @@ func Rules() []Rule {
 		{"application", application},
 		{"listener", listener},
 		{"kernel", kernel},
+		{"vtep", vtep},
 		{"mtu", mtu},
 		{"way", way},
 		{"podroute", podRoute},

@@ -27,6 +27,12 @@ func seen(t *rapid.T) ladder.Seen {
 	return s
 }
 
+func cause(t *rapid.T) string {
+	return rapid.SampledFrom([]string{
+		"", v1alpha1.CauseTunnelWayThere, v1alpha1.CauseTunnelNotHeard, v1alpha1.CauseTunnelForwardMissing, v1alpha1.CauseTunnelDeviceDown, "Other",
+	}).Draw(t, "cause")
+}
+
 func node(t *rapid.T) ladder.Node {
 	n := ladder.Node{Name: rapid.SampledFrom([]string{"node1", "node2", "node3"}).Draw(t, "node")}
 	n.NotReady = rapid.IntRange(0, 30).Draw(t, "not ready") == 0
@@ -38,7 +44,10 @@ func way(t *rapid.T) *ladder.Way {
 		return nil
 	}
 	b := rapid.Bool()
+	back := seen(t)
+	back.Cause = cause(t)
 	return &ladder.Way{
+		Back: back,
 		Node: node(t), Same: rapid.IntRange(0, 4).Draw(t, "same") == 0, Host: rapid.IntRange(0, 4).Draw(t, "host") == 0,
 		Pods: seen(t), Nodes: seen(t), Tunnel: seen(t), Large: seen(t), Tunnels: b.Draw(t, "tunnels"), Here: fact(t), There: fact(t),
 		Pings: b.Draw(t, "pings"), Silent: b.Draw(t, "silent"), OtherWay: fact(t),
@@ -63,7 +72,7 @@ func service(t *rapid.T) *ladder.Service {
 func pair(t *rapid.T) *ladder.Pair {
 	p := &ladder.Pair{
 		Kind: rapid.SampledFrom([]v1alpha1.ProbeKind{
-			v1alpha1.ProbeTCP, v1alpha1.ProbeHTTP, v1alpha1.ProbeDNS, v1alpha1.ProbeDNS, v1alpha1.ProbeMeshTCP, v1alpha1.ProbeTunnel, v1alpha1.ProbeMTU, v1alpha1.ProbeICMP,
+			v1alpha1.ProbeTCP, v1alpha1.ProbeHTTP, v1alpha1.ProbeDNS, v1alpha1.ProbeDNS, v1alpha1.ProbeMeshTCP, v1alpha1.ProbeTunnel, v1alpha1.ProbeIPIP, v1alpha1.ProbeMTU, v1alpha1.ProbeICMP,
 		}).Draw(t, "kind"),
 		Verdict: rapid.SampledFrom(append(v1alpha1.Verdicts(), v1alpha1.VerdictDropped, v1alpha1.VerdictDropped, v1alpha1.VerdictDNSTimeout, v1alpha1.VerdictUnreachable)).Draw(t, "verdict"),
 		Streak:  rapid.IntRange(1, 9).Draw(t, "streak"), Source: "web-0", Target: "api-0:80",
@@ -72,6 +81,7 @@ func pair(t *rapid.T) *ladder.Pair {
 		Connected: rapid.IntRange(0, 4).Draw(t, "connected") == 0,
 		Elsewhere: rapid.Bool().Draw(t, "elsewhere"), Service: service(t), DNS: service(t),
 	}
+	p.Cause = cause(t)
 	if rapid.IntRange(0, 9).Draw(t, "policy") == 0 {
 		p.Policy = &ladder.Finding{Rung: v1alpha1.RungPolicy, Reason: v1alpha1.ReasonPolicyDenies, Text: "denied"}
 	}

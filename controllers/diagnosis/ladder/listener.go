@@ -13,7 +13,7 @@ import (
 // listener: the target itself says that nothing listens there. Behind a Service
 // it has to be an endpoint that says so: rules that lead astray refuse too.
 func listener(p *Pair) *Finding {
-	if p.Verdict != v1alpha1.VerdictRefused || p.isDNS() {
+	if p.Verdict != v1alpha1.VerdictRefused || p.isDNS() || p.Kind == v1alpha1.ProbeTunnel || p.Kind == v1alpha1.ProbeIPIP {
 		return nil
 	}
 	f := &Finding{Rung: v1alpha1.RungListener, Reason: v1alpha1.ReasonNothingListens, Object: p.Target}

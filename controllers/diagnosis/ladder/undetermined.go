@@ -105,6 +105,11 @@ func (p *Pair) candidates() []v1alpha1.Rung {
 	}
 	s := p.Service
 	switch {
+	case p.Kind == v1alpha1.ProbeIPIP && p.Way != nil:
+		if p.Way.Nodes.Fact != Works {
+			add(v1alpha1.RungUnderlay)
+		}
+		add(v1alpha1.RungOverlay)
 	case p.Verdict == v1alpha1.VerdictRefused && !p.isDNS():
 		add(v1alpha1.RungListener, v1alpha1.RungService)
 	case p.Connected && !p.isDNS():

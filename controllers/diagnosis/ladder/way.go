@@ -25,7 +25,10 @@ func (p *Pair) wayOf(w *Way) *Finding {
 	if f := underlay(p, w); f != nil {
 		return f
 	}
-	if w.Host {
+	switch {
+	case p.Kind == v1alpha1.ProbeIPIP:
+		return ipip(p, w)
+	case w.Host:
 		return nil // pods' networks do not lead to nodes
 	}
 	if f := overlay(p, w); f != nil {
