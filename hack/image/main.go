@@ -35,7 +35,8 @@ func newBuildCommand() *cobra.Command {
 		RunE:  func(*cobra.Command, []string) error { return archive.Write(spec, output) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&spec.Binary, "binary", "", "static binary to put into the image")
+	flags.StringVar(&spec.Binary, "binary", "", "binary to put into the image: static, or with what it needs by --with")
+	flags.StringArrayVar(&spec.Files, "with", nil, "another file of this machine that the binary needs, kept at the same path; may be repeated")
 	flags.StringVar(&spec.Tag, "tag", "", "name of the image, REPOSITORY:TAG")
 	flags.StringVar(&output, "output", "", "docker archive to write")
 	flags.StringVar(&spec.Platform, "platform", "linux/"+runtime.GOARCH, "platform of the binary, OS/ARCH")

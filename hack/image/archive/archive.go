@@ -1,5 +1,5 @@
-// Package archive builds container images of one static binary without a container engine, as docker archives that
-// `docker load`, `podman load` and `ctr images import` read.
+// Package archive builds container images of one binary without a container engine, as docker archives that `docker load`,
+// `podman load` and `ctr images import` read.
 package archive
 
 import (
@@ -25,9 +25,10 @@ import (
 // NonRoot is the user and group that images run as unless told otherwise.
 const NonRoot = 65532
 
-// Image describes an image with nothing in it but one binary.
+// Image describes an image with nothing in it but one binary, and what that cannot do without.
 type Image struct {
-	Binary     string   // file on this machine; must be static
+	Binary     string   // file on this machine; must be static, but for Files
+	Files      []string // more files of this machine, at the same paths in the image: the libraries of a binary that is not
 	Entrypoint string   // absolute path of the binary inside the image
 	Args       []string // default arguments
 	Tag        string   // REPOSITORY:TAG
@@ -115,29 +116,42 @@ func build(spec Image) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// layer returns a tar file with the binary, owned by root and not writable by the user it runs as.
+// layer returns a tar file with the binary and its files, owned by root and not writable by the user it runs as.
 func layer(spec Image) ([]byte, error) {
-	binary, err := os.ReadFile(filepath.Clean(spec.Binary))
-	if err != nil {
-		return nil, fmt.Errorf("reading the binary: %w", err)
-	}
 	var buffer bytes.Buffer
 	writer := tar.NewWriter(&buffer)
-	header := &tar.Header{
-		Typeflag: tar.TypeReg,
-		Name:     strings.TrimPrefix(path.Clean(spec.Entrypoint), "/"),
-		Size:     int64(len(binary)),
-		Mode:     0o555,
-		ModTime:  time.Unix(0, 0).UTC(),
+	if err := add(writer, spec.Binary, spec.Entrypoint); err != nil {
+		return nil, err
 	}
-	if err := writer.WriteHeader(header); err != nil {
-		return nil, fmt.Errorf("writing the layer: %w", err)
-	}
-	if _, err := writer.Write(binary); err != nil {
-		return nil, fmt.Errorf("writing the layer: %w", err)
+	for _, file := range spec.Files {
+		if err := add(writer, file, file); err != nil {
+			return nil, err
+		}
 	}
 	if err := writer.Close(); err != nil {
 		return nil, fmt.Errorf("writing the layer: %w", err)
 	}
 	return buffer.Bytes(), nil
+}
+
+// add puts a file of this machine into the layer. Of a symbolic link it is what that leads to.
+func add(layer *tar.Writer, file, inside string) error {
+	content, err := os.ReadFile(filepath.Clean(file))
+	if err != nil {
+		return fmt.Errorf("reading a file of the image: %w", err)
+	}
+	header := &tar.Header{
+		Typeflag: tar.TypeReg,
+		Name:     strings.TrimPrefix(path.Clean(inside), "/"),
+		Size:     int64(len(content)),
+		Mode:     0o555,
+		ModTime:  time.Unix(0, 0).UTC(),
+	}
+	if err := layer.WriteHeader(header); err != nil {
+		return fmt.Errorf("writing the layer: %w", err)
+	}
+	if _, err := layer.Write(content); err != nil {
+		return fmt.Errorf("writing the layer: %w", err)
+	}
+	return nil
 }

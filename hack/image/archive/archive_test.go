@@ -1,7 +1,10 @@
 package archive
 
 import (
+	"archive/tar"
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +60,40 @@ func TestWriteIsReproducibleAndReadable(t *testing.T) {
 	}
 }
 
+func TestLayerHasTheFilesToo(t *testing.T) {
+	image := spec(t)
+	library := filepath.Join(t.TempDir(), "libc.so.6")
+	if err := os.WriteFile(library, []byte("library"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "libc.so")
+	if err := os.Symlink(library, link); err != nil {
+		t.Fatal(err)
+	}
+	image.Files = []string{link}
+	content, err := layer(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for reader := tar.NewReader(bytes.NewReader(content)); ; {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		file, err := io.ReadAll(reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got["/"+header.Name] = string(file)
+	}
+	if len(got) != 2 || got["/netladder"] != "static binary" || got[link] != "library" {
+		t.Errorf("the layer has %q", got)
+	}
+}
+
 func TestWriteRefuses(t *testing.T) {
 	for what, test := range map[string]struct {
 		mutate func(*Image)
@@ -65,7 +102,7 @@ func TestWriteRefuses(t *testing.T) {
 		"relative entrypoint":   {func(i *Image) { i.Entrypoint = "netladder" }, "absolute path"},
 		"platform without arch": {func(i *Image) { i.Platform = "linux" }, "OS/ARCH"},
 		"bad tag":               {func(i *Image) { i.Tag = "UPPER CASE" }, "image tag"},
-		"no binary":             {func(i *Image) { i.Binary += "-gone" }, "reading the binary"},
+		"no binary":             {func(i *Image) { i.Binary += "-gone" }, "prober-gone"},
 	} {
 		image := spec(t)
 		test.mutate(&image)
