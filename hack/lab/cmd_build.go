@@ -10,6 +10,8 @@ import (
 	"github.com/netladder/netladder/hack/lab/internal/progress"
 )
 
+const selections = "which components: envtest (etcd, kube-apiserver, kubectl), monitoring (prometheus), or all that a cluster needs"
+
 func newBuildCommand() *cobra.Command {
 	var only string
 	cmd := &cobra.Command{
@@ -17,9 +19,9 @@ func newBuildCommand() *cobra.Command {
 		Short: "Build the cluster's components into the cache (once; minutes when cold)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			selection := components.Selection(only)
-			if selection != components.All && selection != components.Envtest {
-				return fmt.Errorf("--only %s: want %s or %s", only, components.Envtest, components.All)
+			selection, err := components.ParseSelection(only)
+			if err != nil {
+				return err
 			}
 			dir, err := ensure(cmd, selection)
 			if err != nil {
@@ -29,17 +31,22 @@ func newBuildCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&only, "only", string(components.All), "what to build: envtest (etcd, kube-apiserver, kubectl) or all")
+	cmd.Flags().StringVar(&only, "only", string(components.All), selections)
 	return cmd
 }
 
 func newAssetsCommand() *cobra.Command {
-	return &cobra.Command{
+	var only string
+	cmd := &cobra.Command{
 		Use:   "assets",
 		Short: "Print the directory with etcd, kube-apiserver and kubectl (KUBEBUILDER_ASSETS), building them if missing",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			dir, err := ensure(cmd, components.Envtest)
+			selection, err := components.ParseSelection(only)
+			if err != nil {
+				return err
+			}
+			dir, err := ensure(cmd, selection)
 			if err != nil {
 				return err
 			}
@@ -47,6 +54,8 @@ func newAssetsCommand() *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&only, "only", string(components.Envtest), selections)
+	return cmd
 }
 
 // ensure builds the selection, with progress on standard error: standard output is for answers.

@@ -2,7 +2,10 @@
 // the binaries in a cache outside the clone.
 package components
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Binary is one program of a family.
 type Binary struct {
@@ -17,6 +20,7 @@ type Family struct {
 	Version  string // stamped into the binaries; go.mod decides what is really built, and a test holds the two together
 	Module   string // the module whose version it is; empty for the lab's own programs
 	LDFlags  string // after "-s -w"
+	Tags     string // of the build, with commas between
 	Binaries []Binary
 }
 
@@ -26,6 +30,7 @@ const (
 	containerdVersion = "v2.2.5"
 	coreDNSVersion    = "v1.14.7"
 	policyVersion     = "v1.1.1"
+	prometheusVersion = "v0.315.0" // the module's number for the release 3.15.0
 )
 
 // Families lists everything the lab builds, in the order in which it is built: what envtest needs comes first.
@@ -72,6 +77,12 @@ func Families() []Family {
 			Name: "grpcserver", Version: "v1",
 			Binaries: []Binary{{"grpcserver", "github.com/netladder/netladder/hack/lab/components/grpcserver"}},
 		},
+		{
+			// Debian's has no service discovery for Kubernetes. This one has no other, and no web pages: both take long to build.
+			Name: "prometheus", Version: prometheusVersion, Module: "github.com/prometheus/prometheus",
+			LDFlags: "-X github.com/prometheus/common/version.Version=3.15.0", Tags: "remove_all_sd,enable_kubernetes_sd",
+			Binaries: []Binary{{"prometheus", "github.com/prometheus/prometheus/cmd/prometheus"}},
+		},
 	}
 }
 
@@ -90,13 +101,33 @@ type Selection string
 
 // What `lab build --only` accepts.
 const (
-	All     Selection = "all"
-	Envtest Selection = "envtest" // etcd, kube-apiserver and kubectl: what KUBEBUILDER_ASSETS must hold
+	All        Selection = "all"        // what a cluster needs
+	Envtest    Selection = "envtest"    // etcd, kube-apiserver and kubectl: what KUBEBUILDER_ASSETS must hold
+	Monitoring Selection = "monitoring" // Prometheus, which few labs need
 )
 
-var envtestBinaries = []string{"etcd", "kube-apiserver", "kubectl"}
+var (
+	envtestBinaries    = []string{"etcd", "kube-apiserver", "kubectl"}
+	monitoringBinaries = []string{"prometheus"}
+)
+
+// ParseSelection reads what a user wrote.
+func ParseSelection(text string) (Selection, error) {
+	known := []Selection{All, Envtest, Monitoring}
+	if s := Selection(text); slices.Contains(known, s) {
+		return s, nil
+	}
+	return "", fmt.Errorf("components %q: want one of %q", text, known)
+}
 
 // wants tells whether the selection holds a binary of that name.
 func (s Selection) wants(name string) bool {
-	return s == All || slices.Contains(envtestBinaries, name)
+	switch s {
+	case Envtest:
+		return slices.Contains(envtestBinaries, name)
+	case Monitoring:
+		return slices.Contains(monitoringBinaries, name)
+	default:
+		return !slices.Contains(monitoringBinaries, name)
+	}
 }

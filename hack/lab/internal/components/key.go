@@ -15,7 +15,11 @@ import (
 
 // goBuildArgs are the flags every component is built with; they are part of the cache key.
 func (f Family) goBuildArgs() []string {
-	return []string{"build", "-trimpath", "-ldflags", strings.TrimSpace("-s -w " + f.LDFlags)}
+	args := []string{"build", "-trimpath", "-ldflags", strings.TrimSpace("-s -w " + f.LDFlags)}
+	if f.Tags != "" {
+		args = append(args, "-tags", f.Tags)
+	}
+	return args
 }
 
 // Key names the family's cache entry: it changes with the module's files (go.mod, go.sum and sources that the lab itself

@@ -47,6 +47,7 @@ func TestKeyChangesWithWhatIsBuilt(t *testing.T) {
 		{"go.sum", func() { write("go.sum", "d") }},
 		{"a source file", func() { write("main.go", "package main\n") }},
 		{"flags", func() { family.LDFlags = "-X a.b=c" }},
+		{"tags", func() { family.Tags = "a" }},
 	} {
 		step.change()
 		if k := key(); seen[k] != "" {
@@ -74,20 +75,36 @@ func TestVersionsAgreeWithGoMod(t *testing.T) {
 	}
 }
 
-func TestEnvtestSelection(t *testing.T) {
-	var names []string
+func TestSelections(t *testing.T) {
+	selected := map[Selection][]string{}
 	for _, family := range Families() {
 		for _, binary := range family.Binaries {
-			if Envtest.wants(binary.Name) {
-				names = append(names, binary.Name)
+			for _, s := range []Selection{All, Envtest, Monitoring} {
+				if s.wants(binary.Name) {
+					selected[s] = append(selected[s], binary.Name)
+				}
 			}
-			if !All.wants(binary.Name) {
-				t.Errorf("all lacks %s", binary.Name)
+			if All.wants(binary.Name) == Monitoring.wants(binary.Name) {
+				t.Errorf("%s: in both or none of what a cluster needs and what few need", binary.Name)
 			}
 		}
 	}
-	if len(names) != len(envtestBinaries) {
-		t.Errorf("envtest selects %v, want %v", names, envtestBinaries)
+	if n := len(selected[Envtest]); n != len(envtestBinaries) {
+		t.Errorf("envtest selects %v, want %v", selected[Envtest], envtestBinaries)
+	}
+	if n := len(selected[Monitoring]); n != len(monitoringBinaries) {
+		t.Errorf("monitoring selects %v, want %v", selected[Monitoring], monitoringBinaries)
+	}
+}
+
+func TestParseSelection(t *testing.T) {
+	for _, text := range []string{"all", "envtest", "monitoring"} {
+		if s, err := ParseSelection(text); err != nil || string(s) != text {
+			t.Errorf("%s: %q, %v", text, s, err)
+		}
+	}
+	if _, err := ParseSelection("everything"); err == nil {
+		t.Error("takes a word that means nothing")
 	}
 }
 
