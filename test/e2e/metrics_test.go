@@ -85,28 +85,34 @@ func metricsPort(t *testing.T, pod *corev1.Pod) string {
 
 // dialOnNode dials from a lab node's network namespace.
 func dialOnNode(node, address string) (net.Conn, error) {
-	type dialled struct {
-		conn net.Conn
-		err  error
+	return onNode(node, func() (net.Conn, error) { return net.DialTimeout("tcp", address, 10*time.Second) })
+}
+
+// onNode makes a socket in a lab node's network namespace, where it stays.
+func onNode[T any](node string, open func() (T, error)) (T, error) {
+	type result struct {
+		socket T
+		err    error
 	}
-	result := make(chan dialled, 1)
+	results := make(chan result, 1)
 	go func() {
 		// Never unlocked: the thread ends with the goroutine, so no other
 		// goroutine can find itself on that node.
 		runtime.LockOSThread()
+		var r result
+		defer func() { results <- r }()
 		ns, err := netns.GetFromName(labName + "-" + node)
 		if err != nil {
-			result <- dialled{nil, fmt.Errorf("network namespace of %s: %w", node, err)}
+			r.err = fmt.Errorf("network namespace of %s: %w", node, err)
 			return
 		}
 		defer ns.Close()
-		if err := netns.Set(ns); err != nil {
-			result <- dialled{nil, fmt.Errorf("enter %s: %w", node, err)}
+		if r.err = netns.Set(ns); r.err != nil {
+			r.err = fmt.Errorf("enter %s: %w", node, r.err)
 			return
 		}
-		conn, err := net.DialTimeout("tcp", address, 10*time.Second)
-		result <- dialled{conn, err}
+		r.socket, r.err = open()
 	}()
-	r := <-result
-	return r.conn, r.err
+	r := <-results
+	return r.socket, r.err
 }
