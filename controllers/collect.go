@@ -33,6 +33,7 @@ type collector struct {
 	causes, causesDropped                            *prometheus.Desc
 	nodeStates, notReporting                         *prometheus.Desc
 	diagnosisInfo, causeInfo                         *prometheus.Desc
+	since                                            *prometheus.Desc
 }
 
 // gauges sends one series.
@@ -48,6 +49,8 @@ func newCollector() *collector {
 			"How many pairs of source and target of a path are in each state.", with("state"), nil),
 		diagnosis: prometheus.NewDesc("netladder_path_diagnosis",
 			"1 for the rung of the network on which a failing path is broken, and why.", with("rung", "reason"), nil),
+		since: prometheus.NewDesc("netladder_path_failing_since_timestamp_seconds",
+			"Since when a failing path fails.", path, nil),
 		failing: prometheus.NewDesc("netladder_failing_pair",
 			"1 for a pair that fails; at most 100 in all.", with("source_node", "target", "verdict"), nil),
 		dropped: prometheus.NewDesc("netladder_failing_pairs_dropped",
@@ -79,7 +82,7 @@ func newCollector() *collector {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		c.state, c.pairs, c.diagnosis, c.failing, c.dropped, c.nodes, c.enforcement, c.notEnforced, c.findings, c.findingsDropped, c.causes, c.causesDropped,
+		c.state, c.pairs, c.since, c.diagnosis, c.failing, c.dropped, c.nodes, c.enforcement, c.notEnforced, c.findings, c.findingsDropped, c.causes, c.causesDropped,
 		c.nodeStates, c.notReporting, c.diagnosisInfo, c.causeInfo,
 	} {
 		ch <- desc
@@ -110,6 +113,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			for _, state := range states() {
 				gauge(c.state, oneIf(state == path.State), with(expect, severity, string(state))...)
 				gauge(c.pairs, float64(count(path.Pairs, state)), with(string(state))...)
+			}
+			if path.State == v1alpha1.StateFailing && !path.LastTransitionTime.IsZero() {
+				gauge(c.since, float64(path.LastTransitionTime.Unix()), labels...)
 			}
 			if d := path.Diagnosis; d != nil {
 				gauge(c.diagnosis, 1, with(string(d.Rung), d.Reason)...)

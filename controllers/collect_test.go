@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -59,5 +60,23 @@ func TestFailingPairsAreOfNodes(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Since when a path fails is exported for as long as it does.
+func TestFailingSince(t *testing.T) {
+	w, _, _, _ := shopWorld(t)
+	const metric = "netladder_path_failing_since_timestamp_seconds"
+	judge := func(state v1alpha1.State) []string {
+		w.judged(types.NamespacedName{Namespace: tenant, Name: "shop"}, &v1alpha1.ConnectivityCheckStatus{Paths: []v1alpha1.PathStatus{
+			{Name: "db", State: state, LastTransitionTime: metav1.Unix(1700000000, 0)},
+		}}, &diagnosis.Summary{})
+		return scraped(t, w, metric)
+	}
+	if diff := cmp.Diff([]string{metric + `{check="shop",check_namespace="tenant",path="db"} 1.7e+09`}, judge(v1alpha1.StateFailing)); diff != "" {
+		t.Error(diff)
+	}
+	if got := judge(v1alpha1.StatePassing); len(got) > 0 {
+		t.Errorf("a path that passes: %v", got)
 	}
 }
