@@ -12,7 +12,7 @@ PLATFORM ?= linux/amd64
 NODES ?= 3
 # The Go modules of our own code, which `make verify` and `make test` cover; the
 # others of hack/tools and hack/lab/components only pin what is built.
-MODULES := . hack/lab hack/lab/components/podtool hack/lab/components/grpcserver hack/lab/components/policyagent hack/image test/oracle
+MODULES := . hack/lab hack/lab/components/podtool hack/lab/components/grpcserver hack/lab/components/policyagent hack/image hack/dashboards test/oracle
 
 BIN := $(CURDIR)/bin
 LAB := $(BIN)/lab
@@ -51,7 +51,7 @@ image-push: image ## Push the image to your registry: make image-push IMG=regist
 	$(BIN)/image push --archive dist/netladder.tar --tag $(IMG)
 
 .PHONY: generate
-generate: $(BIN)/controller-gen $(BIN)/crd-ref-docs ## Regenerate CRDs, RBAC, deepcopy, apply configurations and the API reference.
+generate: $(BIN)/controller-gen $(BIN)/crd-ref-docs ## Regenerate CRDs, RBAC, deepcopy, apply configurations and the API reference, the dashboards.
 	@hack/generate.sh
 
 ##@ Test
@@ -64,6 +64,7 @@ test: deps assets ## Everything that needs no cluster: pure tests, a real API se
 	cd hack/lab/components/grpcserver && go test ./...
 	cd hack/lab/components/policyagent && go test ./...
 	cd hack/image && go test ./...
+	cd hack/dashboards && go test ./...
 	cd test/oracle && go test ./...
 
 .PHONY: verify

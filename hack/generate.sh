@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Regenerates everything that is made from the Go types and their markers.
+# Regenerates everything that is made from the Go types and their markers, and the dashboards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,3 +12,4 @@ bin/controller-gen rbac:roleName=netladder-controller \
   paths=./controllers/... output:rbac:artifacts:config=config/rbac
 bin/crd-ref-docs --source-path=api/v1alpha1 --config=hack/tools/docs/config.yaml \
   --renderer=markdown --output-path=docs/api.md --log-level=ERROR
+(cd hack/dashboards && go run . -root ../..)

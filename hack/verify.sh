@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 step() { printf '== %s\n' "$*"; }
 
-generated=(api/v1alpha1 config/crd config/rbac docs/api.md)
+generated=(api/v1alpha1 config/crd config/rbac config/grafana docs/api.md docs/dashboards.md)
 step "generated files are current"
 before=$(mktemp) after=$(mktemp)
 trap 'rm -f "$before" "$after"' EXIT
@@ -27,6 +27,7 @@ bin/kustomize build config/full >/dev/null
 bin/kustomize build config/samples >/dev/null
 bin/kustomize build config/demo >/dev/null
 bin/kustomize build config/demo/full >/dev/null
+bin/kustomize build config/grafana >/dev/null
 
 for module in "$@"; do
   step "module $module: tidy, formatted, vetted, lint clean"
