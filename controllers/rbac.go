@@ -9,7 +9,7 @@ package controllers
 // What is planned and judged, in all namespaces:
 // +kubebuilder:rbac:groups="",resources=nodes;services,verbs=get;list;watch
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
-// +kubebuilder:rbac:groups=netladder.io,resources=connectivitychecks,verbs=get;list;watch
+// +kubebuilder:rbac:groups=netladder.io,resources=connectivitychecks,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups=netladder.io,resources=connectivitychecks/status,verbs=patch
 // +kubebuilder:rbac:groups=netladder.io,resources=probeassignments,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create

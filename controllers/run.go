@@ -327,7 +327,9 @@ func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *worl
 			return err
 		}
 	}
+	end := &expirer{reader: reader, writer: writer, clock: c}
 	return errors.Join(
+		end.watch(mgr, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),
 		canary.watch(mgr, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),
 		install.watch(mgr, start, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),
 		look.watch(mgr, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))),

@@ -26,6 +26,7 @@ const (
 	writeEvent       = "event"
 	writeInstall     = "install"
 	writeAudit       = "audit"
+	writeCheck       = "check"
 )
 
 // writeTimeout is how long one write may take. Who waits for its object to be
@@ -57,6 +58,7 @@ func newWriter(mgr manager.Manager, m *metrics) (*writer, error) {
 		writeEvent:       rate.NewLimiter(2, 2),
 		writeInstall:     rate.NewLimiter(1, 5),
 		writeAudit:       rate.NewLimiter(4, 4),
+		writeCheck:       rate.NewLimiter(2, 10),
 	}}, nil
 }
 

@@ -279,6 +279,11 @@ const (
 // Netladder learns of this one's pods and policies.
 const LabelDiscloseTo = "netladder.io/disclose-to"
 
+// AnnotationTTL on a ConnectivityCheck is a duration, such as 5m: so long after
+// its creation the controller deletes the check. One that cannot be read, or is
+// not above zero, is as none.
+const AnnotationTTL = "netladder.io/ttl"
+
 // AnnotationSilence on a NetworkPolicy, or on a namespace, lists the codes of
 // findings that are not to be reported about it, separated by commas.
 const AnnotationSilence = "netladder.io/silence"

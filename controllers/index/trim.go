@@ -57,6 +57,8 @@ func Trim(in any) (any, error) {
 // keptAnnotations are the keys of those that are read of an object.
 func keptAnnotations(in any) []string {
 	switch in.(type) {
+	case *v1alpha1.ConnectivityCheck:
+		return []string{v1alpha1.AnnotationTTL}
 	case *networkingv1.NetworkPolicy:
 		return append(policy.ManagedAnnotations(), v1alpha1.AnnotationSilence)
 	case *corev1.Namespace:
