@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command netladder is every role of Netladder in one binary: the controller,
-// the prober and the echo server. It holds flags and wiring only.
+// the prober, the echo server, and the plugin of kubectl where it is called
+// kubectl-netladder. It holds flags and wiring only.
 package main
 
 import (
@@ -20,18 +21,24 @@ import (
 var version = "dev"
 
 func main() {
-	if err := run(); err != nil && !errors.Is(err, context.Canceled) {
+	err := run(os.Args)
+	if code := exitCode(0); errors.As(err, &code) {
+		os.Exit(int(code))
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "netladder:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(argv []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	return rootCommand().ExecuteContext(ctx)
+	cmd, args := commandFor(argv)
+	cmd.SetArgs(args)
+	return cmd.ExecuteContext(ctx)
 }
 
 func rootCommand() *cobra.Command {
@@ -43,5 +50,6 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(controllerCommand(), proberCommand(), echoCommand())
+	root.AddCommand(userCommands()...)
 	return root
 }

@@ -77,17 +77,7 @@ func All(found []Found) []Cause {
 	shared := Shared(found)
 	by := map[key][]Found{}
 	for _, f := range found {
-		f.Nodes = slices.Compact(slices.Sorted(slices.Values(f.Nodes)))
-		object := f.Object
-		switch {
-		case len(f.Nodes) == 1:
-			object = f.Nodes[0]
-		case len(f.Nodes) > 1 && shared[f.Rung] != "":
-			object = shared[f.Rung]
-		case len(f.Nodes) > 1:
-			object = strings.Join(f.Nodes, " and ")
-		}
-		k := key{f.Rung, object}
+		k := key{f.Rung, Object(f, shared)}
 		by[k] = append(by[k], f)
 	}
 	var out []Cause
@@ -100,6 +90,24 @@ func All(found []Found) []Cause {
 	return out
 }
 
+// Object that a finding is counted for, given what Shared says of all findings:
+// the node that is broken by itself, the two between which something is, or what
+// else is broken.
+func Object(f Found, shared map[v1alpha1.Rung]string) string {
+	nodes := unique(f.Nodes)
+	switch {
+	case len(nodes) == 1:
+		return nodes[0]
+	case len(nodes) > 1 && shared[f.Rung] != "":
+		return shared[f.Rung]
+	case len(nodes) > 1:
+		return strings.Join(nodes, " and ")
+	}
+	return f.Object
+}
+
+func unique(nodes []string) []string { return slices.Compact(slices.Sorted(slices.Values(nodes))) }
+
 func causeOf(k key, list []Found, shared string) Cause {
 	c := Cause{Rung: k.rung, Object: k.object}
 	paths, checks, reasons := map[string]struct{}{}, map[types.NamespacedName]struct{}{}, map[string]int{}
@@ -107,7 +115,7 @@ func causeOf(k key, list []Found, shared string) Cause {
 		paths[f.Check.String()+"/"+f.Path] = struct{}{}
 		checks[f.Check] = struct{}{}
 		reasons[f.Reason]++
-		if len(f.Nodes) == 1 || len(f.Nodes) > 1 && shared == k.object {
+		if n := len(unique(f.Nodes)); n == 1 || n > 1 && shared == k.object {
 			c.Node = k.object
 		}
 	}

@@ -1,0 +1,154 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package overview
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/causes"
+)
+
+// foundIn is what a path that fails fails for, as far as its status tells. A
+// rung between nodes gives one finding for each pair of nodes, so that a node
+// that all of them have in common is found.
+func foundIn(e *entry) []causes.Found {
+	f := causes.Found{Check: e.key(), Path: e.spec.Name, Rung: v1alpha1.RungUndetermined}
+	d := e.status.Diagnosis
+	if d == nil || d.Rung == v1alpha1.RungUndetermined {
+		// All that two of them are known to have in common is the target.
+		f.Reason, f.Object = cmp.Or(e.status.Reason, v1alpha1.ReasonUnexplained), targetText(e.check.Namespace, &e.spec.To)
+		if d != nil {
+			f.Reason = d.Reason
+		}
+		return []causes.Found{f}
+	}
+	f.Rung, f.Reason = d.Rung, d.Reason
+	if len(d.Policies) > 0 {
+		f.Object = "NetworkPolicy " + d.Policies[0].Namespace + "/" + cmp.Or(d.Policies[0].Name, "*")
+		return []causes.Found{f}
+	}
+	if betweenNodes(d) {
+		if list := ofNodes(f, e.status); len(list) > 0 {
+			return list
+		}
+	}
+	f.Object = objectText(e, d)
+	return []causes.Found{f}
+}
+
+func betweenNodes(d *v1alpha1.PathDiagnosis) bool {
+	switch d.Rung {
+	case v1alpha1.RungNode, v1alpha1.RungUnderlay, v1alpha1.RungOverlay, v1alpha1.RungMTU, v1alpha1.RungPodNetwork:
+		return true
+	}
+	return d.Reason == v1alpha1.ReasonProxyBroken
+}
+
+// hiddenNode stands in a sentence for a node that the check may not see.
+const hiddenNode = "the target's node"
+
+// ofNodes are the nodes that a diagnosis is about. It names them in its
+// sentence; the pairs say which words of it are nodes.
+func ofNodes(f causes.Found, p *v1alpha1.PathStatus) []causes.Found {
+	words := wordsOf(p.Diagnosis.Message)
+	var named []string
+	var pairs [][2]string
+	for _, w := range p.WorstPairs {
+		if w.State != v1alpha1.StateFailing {
+			continue
+		}
+		if w.SourceNode != "" && w.TargetNode != "" {
+			pairs = append(pairs, [2]string{w.SourceNode, w.TargetNode})
+		}
+		for _, node := range []string{w.SourceNode, w.TargetNode} {
+			if node != "" && slices.Contains(words, node) && !slices.Contains(named, node) {
+				named = append(named, node)
+			}
+		}
+	}
+	if common, _, ok := strings.Cut(strings.TrimPrefix(p.Diagnosis.Message, "around "), ": "); ok && strings.HasPrefix(p.Diagnosis.Message, "around ") {
+		var out []causes.Found
+		for _, pair := range pairs {
+			if pair[0] != pair[1] && slices.Contains(pair[:], common) {
+				f.Nodes = pair[:]
+				out = append(out, f)
+			}
+		}
+		return out
+	}
+	if len(named) == 0 || len(named) > 2 {
+		return nil
+	}
+	if strings.Contains(p.Diagnosis.Message, hiddenNode) {
+		f.Object = named[0] + " and " + hiddenNode
+		return []causes.Found{f}
+	}
+	f.Nodes = named
+	return []causes.Found{f}
+}
+
+// wordsOf a sentence that may be names of nodes.
+func wordsOf(message string) []string {
+	words := strings.FieldsFunc(message, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
+	})
+	for i := range words {
+		words[i] = strings.Trim(words[i], "-.")
+	}
+	return words
+}
+
+// objectText is what is broken where the status does not say it apart.
+func objectText(e *entry, d *v1alpha1.PathDiagnosis) string {
+	if d.Rung == v1alpha1.RungDNS {
+		switch d.Reason {
+		case v1alpha1.ReasonDNSNameNotFound, v1alpha1.ReasonDNSNoRecord, v1alpha1.ReasonDNSWrongAnswer:
+		default:
+			return "the cluster's DNS"
+		}
+	}
+	return targetText(e.check.Namespace, &e.spec.To)
+}
+
+// targetText is a target in a few words.
+func targetText(namespace string, to *v1alpha1.Target) string {
+	switch {
+	case to.Service != nil:
+		return "Service " + cmp.Or(to.Service.Namespace, namespace) + "/" + to.Service.Name
+	case to.APIServer != nil:
+		return "Service default/kubernetes"
+	case to.DNS != nil:
+		return "the name " + to.DNS.Name
+	case to.Host != nil:
+		return fmt.Sprintf("%s port %d", cmp.Or(to.Host.Hostname, to.Host.IP), to.Host.Port)
+	case to.Pods != nil:
+		where := "namespace " + namespace
+		if to.Pods.NamespaceSelector != nil {
+			where = "namespaces " + selectorText(to.Pods.NamespaceSelector)
+		}
+		return fmt.Sprintf("pods %s of %s, port %s", selectorText(&to.Pods.PodSelector), where, to.Pods.Port.String())
+	case to.Mesh != nil:
+		return "pods of the nodes"
+	case to.Nodes != nil:
+		return "the nodes"
+	case to.Overlay != nil:
+		return "the overlay"
+	case to.Canary != nil:
+		return "the canary pods, " + string(to.Canary.Direction)
+	}
+	return "what this version does not know"
+}
+
+func selectorText(s *metav1.LabelSelector) string {
+	if text := metav1.FormatLabelSelector(s); text != "" && text != "<none>" {
+		return text
+	}
+	return "of any labels"
+}
