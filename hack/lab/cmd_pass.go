@@ -66,6 +66,21 @@ func newExecCommand(flag *labFlag) *cobra.Command {
 	return cmd
 }
 
+func newAuditLogCommand(flag *labFlag) *cobra.Command {
+	return &cobra.Command{
+		Use:   "audit-log",
+		Short: "Print what Netladder's ServiceAccounts asked the API server, one JSON object a line",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := flag.load()
+			if err != nil {
+				return err
+			}
+			return c.AuditLog(cmd.OutOrStdout())
+		},
+	}
+}
+
 func newLogsCommand(flag *labFlag) *cobra.Command {
 	var lines int
 	cmd := &cobra.Command{

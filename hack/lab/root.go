@@ -29,7 +29,7 @@ func newRootCommand() *cobra.Command {
 	root.PersistentFlags().StringVar(&flag.name, "name", name, "name of the lab, which keeps labs apart (default from "+nameEnv+")")
 	root.AddCommand(
 		newUpCommand(flag), newDownCommand(flag), newStatusCommand(flag), newLeftoversCommand(flag),
-		newKubectlCommand(flag), newKubeconfigCommand(flag), newExecCommand(flag), newLogsCommand(flag), newLoadCommand(flag),
+		newKubectlCommand(flag), newKubeconfigCommand(flag), newExecCommand(flag), newLogsCommand(flag), newAuditLogCommand(flag), newLoadCommand(flag),
 		newStopCommand(flag), newStartCommand(flag), newBreakCommand(flag), newHealCommand(flag),
 		newPolicyCommand(flag), newMetadataCommand(flag),
 		newBuildCommand(), newAssetsCommand(),

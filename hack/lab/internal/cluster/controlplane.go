@@ -55,6 +55,9 @@ func (c *Cluster) ensureControlPlane(ctx context.Context) error {
 
 // ensureAPIServer starts kube-apiserver and waits until it is ready, through the forwarder.
 func (c *Cluster) ensureAPIServer(ctx context.Context) error {
+	if err := renderTo(c.auditPolicyFile(), "audit-policy.yaml", nil); err != nil {
+		return err
+	}
 	if _, err := c.ensureDaemon(c.apiServer()); err != nil {
 		return err
 	}
@@ -115,7 +118,7 @@ func (c *Cluster) etcd() daemon {
 
 // apiServer keeps upstream's default admission plugins: no flag touches them.
 func (c *Cluster) apiServer() daemon {
-	return daemon{member: layout.ControlPlane, name: kubeAPIServer, args: []string{
+	return daemon{member: layout.ControlPlane, name: kubeAPIServer, args: append([]string{
 		c.Binary(kubeAPIServer),
 		"--advertise-address=" + layout.ControlPlaneIP, "--secure-port=" + strconv.Itoa(layout.APIServerPort),
 		"--etcd-servers=http://127.0.0.1:2379",
@@ -129,7 +132,7 @@ func (c *Cluster) apiServer() daemon {
 		"--service-account-issuer=https://kubernetes.default.svc." + layout.ClusterDomain,
 		"--service-account-key-file=" + c.keyFile(serviceAccountKey), "--service-account-signing-key-file=" + c.keyFile(serviceAccountKey),
 		"--allow-privileged=true",
-	}}
+	}, c.auditFlags()...)}
 }
 
 func (c *Cluster) controllerManager() daemon {
