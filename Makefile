@@ -68,7 +68,7 @@ test: deps assets ## Everything that needs no cluster: pure tests, a real API se
 	cd test/oracle && go test ./...
 
 .PHONY: verify
-verify: $(BIN)/golangci-lint $(BIN)/kustomize ## Generated files are current, modules tidy, code formatted and lint clean.
+verify: $(BIN)/golangci-lint $(BIN)/kustomize $(BIN)/helm ## Generated files are current, modules tidy, code formatted and lint clean.
 	@hack/verify.sh $(MODULES)
 
 .PHONY: e2e
@@ -103,7 +103,7 @@ assets: $(LAB) ## Build etcd and kube-apiserver for the tests, once.
 	@$(LAB) assets >/dev/null
 
 .PHONY: tools
-tools: $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/golangci-lint $(BIN)/kustomize $(LAB) $(BIN)/image ## Build the tools.
+tools: $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/golangci-lint $(BIN)/kustomize $(BIN)/helm $(LAB) $(BIN)/image ## Build the tools.
 
 $(BIN)/controller-gen: hack/tools/codegen/go.sum
 	@$(call build-tool,hack/tools/codegen)
@@ -116,6 +116,9 @@ $(BIN)/golangci-lint: hack/tools/lint/go.sum
 
 $(BIN)/kustomize: hack/tools/kustomize/go.sum
 	@$(call build-tool,hack/tools/kustomize)
+
+$(BIN)/helm: hack/tools/helm/go.sum
+	@$(call build-tool,hack/tools/helm)
 
 # Always asked for: Go's build cache knows better than make what changed.
 .PHONY: $(LAB) $(BIN)/image

@@ -10,13 +10,14 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	apply "github.com/netladder/netladder/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/plan"
 )
 
 // assigner makes each node's ProbeAssignment what the plan says. The request
@@ -24,6 +25,7 @@ import (
 type assigner struct {
 	reader  client.Reader
 	writer  *writer
+	owner   *ownRole
 	world   *world
 	metrics *metrics
 	// checks is the inbox of the reporter.
@@ -46,9 +48,13 @@ func (a *assigner) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	if !ok {
 		return reconcile.Result{}, a.remove(ctx, current)
 	}
-	write := current == nil || !equality.Semantic.DeepEqual(current.Spec, want.Spec) || !ownedBy(current, want)
+	owner, err := a.owner.get(ctx, current == nil)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	write := current == nil || !equality.Semantic.DeepEqual(current.Spec, want.Spec) || !ownedBy(current.OwnerReferences, owner)
 	if write {
-		if err := a.write(ctx, want); err != nil {
+		if err := a.write(ctx, want, owner); err != nil {
 			return reconcile.Result{}, err
 		}
 		log.FromContext(ctx).V(1).Info("Assigned", "node", req.Name, "groups", len(want.Spec.Groups))
@@ -61,20 +67,17 @@ func (a *assigner) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	return reconcile.Result{}, nil
 }
 
-func (a *assigner) plan(name string, current *v1alpha1.ProbeAssignment) (wanted, bool) {
+func (a *assigner) plan(name string, current *v1alpha1.ProbeAssignment) (plan.Assignment, bool) {
 	defer a.metrics.planned(time.Now())
 	return a.world.assign(name, current)
 }
 
-func (a *assigner) write(ctx context.Context, want wanted) error {
+func (a *assigner) write(ctx context.Context, want plan.Assignment, owner types.UID) error {
 	spec, err := convert[apply.ProbeAssignmentSpecApplyConfiguration](want.Spec)
 	if err != nil {
 		return err
 	}
-	// Owned by its node: the garbage collector removes it with the node even
-	// while no controller runs.
-	owner := metav1ac.OwnerReference().WithAPIVersion("v1").WithKind("Node").WithName(want.Node).WithUID(want.NodeUID)
-	object := apply.ProbeAssignment(want.Node).WithOwnerReferences(owner).WithSpec(spec)
+	object := apply.ProbeAssignment(want.Node).WithOwnerReferences(a.owner.reference(owner)...).WithSpec(spec)
 	if err := a.writer.apply(ctx, writeAssignment, object); err != nil {
 		return fmt.Errorf("applying ProbeAssignment %s: %w", want.Node, err)
 	}
@@ -93,13 +96,4 @@ func (a *assigner) remove(ctx context.Context, current *v1alpha1.ProbeAssignment
 	}
 	log.FromContext(ctx).V(1).Info("Deleted the assignment: no such node, or no prober on it", "node", current.Name)
 	return nil
-}
-
-func ownedBy(a *v1alpha1.ProbeAssignment, want wanted) bool {
-	for i := range a.OwnerReferences {
-		if a.OwnerReferences[i].UID == want.NodeUID {
-			return true
-		}
-	}
-	return false
 }

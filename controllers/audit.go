@@ -31,6 +31,7 @@ type auditor struct {
 	// live reads past the cache.
 	live     client.Reader
 	writer   *writer
+	owner    *ownRole
 	world    *world
 	events   *announcer
 	problems *problems
@@ -89,7 +90,7 @@ func (a *auditor) Reconcile(ctx context.Context, req reconcile.Request) (reconci
 	if found && equality.Semantic.DeepEqual(state.told, next) {
 		return again, nil
 	}
-	if err := a.write(ctx, namespace, next); err != nil {
+	if err := a.write(ctx, namespace, next, !found); err != nil {
 		if a.ending(err) {
 			return reconcile.Result{}, nil
 		}
@@ -122,12 +123,17 @@ func ids(s v1alpha1.NetworkPolicyAuditStatus) []string {
 
 // write makes the audit of a namespace say that. Both applies change nothing
 // where nothing is to be changed.
-func (a *auditor) write(ctx context.Context, namespace string, next v1alpha1.NetworkPolicyAuditStatus) error {
+func (a *auditor) write(ctx context.Context, namespace string, next v1alpha1.NetworkPolicyAuditStatus, anew bool) error {
 	s, err := convert[apply.NetworkPolicyAuditStatusApplyConfiguration](next)
 	if err != nil {
 		return err
 	}
+	owner, err := a.owner.get(ctx, anew)
+	if err != nil {
+		return err
+	}
 	object := apply.NetworkPolicyAudit(v1alpha1.AuditName, namespace).
+		WithOwnerReferences(a.owner.reference(owner)...).
 		WithLabels(map[string]string{v1alpha1.LabelName: labelNetladder, v1alpha1.LabelComponent: "audit"})
 	if err := a.writer.applyAudit(ctx, object); err != nil {
 		return fmt.Errorf("applying the NetworkPolicyAudit of %s: %w", namespace, err)

@@ -168,14 +168,14 @@ func (w *world) noteEnforcement() {
 
 // isolateCanary applies the policy of the canary pods. Rules that somebody added
 // to it are none of the fields that an apply of it takes over, so it is made
-// anew.
+// anew; but not if they would come back each time, which CanaryNotIsolated says.
 func (i *installer) isolateCanary(ctx context.Context, settings workload.Settings) error {
 	var policy networkingv1.NetworkPolicy
 	found, err := get(ctx, i.live, types.NamespacedName{Namespace: settings.Namespace, Name: v1alpha1.CanaryName}, &policy)
 	if err != nil {
 		return err
 	}
-	if found && len(policy.Spec.Ingress)+len(policy.Spec.Egress) > 0 {
+	if found && len(policy.Spec.Ingress)+len(policy.Spec.Egress) > 0 && !declaredElsewhere(&policy) {
 		if err := i.writer.deleteUnread(ctx, writeInstall, &policy, policy.UID); err != nil {
 			return err
 		}
@@ -197,8 +197,8 @@ func (i *installer) removeCanary(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !found || each.object.GetLabels()[v1alpha1.LabelName] != labelNetladder {
-			continue
+		if !found || !applied(each.object) || declaredElsewhere(each.object) {
+			continue // somebody else's
 		}
 		if err := each.remove(ctx, writeInstall, each.object, each.object.GetUID()); err != nil {
 			return fmt.Errorf("removing %T %s: %w", each.object, key, err)

@@ -126,10 +126,13 @@ func (i *installer) workloadSettings(ctx context.Context) (workload.Settings, er
 		ImagePullPolicy:   i.options.ImagePullPolicy,
 		ImagePullSecrets:  i.options.ImagePullSecrets,
 		NodeSelector:      i.options.NodeSelector,
+		Tolerations:       i.options.Tolerations,
+		PodLabels:         i.options.PodLabels,
+		PodAnnotations:    i.options.PodAnnotations,
 		PriorityClassName: i.options.PriorityClassName,
 		Prober:            i.options.ProberResources,
 		Echo:              i.options.EchoResources,
-		Canary:            canaryResources(),
+		Canary:            i.options.CanaryResources,
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -56,13 +57,27 @@ type Options struct {
 	// means every Linux node.
 	NodeSelector map[string]string
 
+	// Tolerations of the DaemonSets' pods. Nil tolerates every taint, because a
+	// node that is left out is not tested; an empty list tolerates what every
+	// DaemonSet does.
+	Tolerations []corev1.Toleration
+
+	// PodLabels and PodAnnotations of the DaemonSets' pods, beside their own.
+	PodLabels, PodAnnotations map[string]string
+
 	// PriorityClassName of the DaemonSets. Empty is the cluster's default.
 	PriorityClassName string
 
-	// ProberResources and EchoResources of the containers; what is not set
-	// here comes from DefaultProberResources and DefaultEchoResources, nil
-	// lists as a whole.
-	ProberResources, EchoResources corev1.ResourceRequirements
+	// ProberResources, EchoResources and CanaryResources of the containers; what
+	// is not set here comes from DefaultProberResources, DefaultEchoResources and
+	// DefaultCanaryResources, nil lists as a whole.
+	ProberResources, EchoResources, CanaryResources corev1.ResourceRequirements
+
+	// ClusterRoleName is the name of the controller's own ClusterRole. It owns
+	// what the controller writes outside of its namespace, so that deleting it
+	// removes that. Empty, or where there is no such role or it may not be read,
+	// these objects have no owner and stay.
+	ClusterRoleName string
 
 	// Identity of this controller in the Lease and on its events; empty means
 	// the host's name, which in a pod is the pod's. A container that is
@@ -108,8 +123,8 @@ func DefaultProberResources() corev1.ResourceRequirements { return resources("10
 // DefaultEchoResources of an echo pod.
 func DefaultEchoResources() corev1.ResourceRequirements { return resources("5m", "16Mi", "64Mi") }
 
-// canaryResources of a canary pod, which is dialled a few times a minute.
-func canaryResources() corev1.ResourceRequirements { return resources("1m", "16Mi", "64Mi") }
+// DefaultCanaryResources of a canary pod, which is dialled a few times a minute.
+func DefaultCanaryResources() corev1.ResourceRequirements { return resources("1m", "16Mi", "64Mi") }
 
 // resources without a CPU limit: throttling would look like a slow network.
 func resources(cpu, memory, memoryLimit string) corev1.ResourceRequirements {
@@ -157,11 +172,7 @@ func (o *Options) Validate() error {
 	if o.PriorityClassName != "" {
 		subdomain("PriorityClassName", o.PriorityClassName)
 	}
-	for key, value := range o.NodeSelector {
-		for _, problem := range append(validation.IsQualifiedName(key), validation.IsValidLabelValue(value)...) {
-			problems = append(problems, fmt.Errorf("NodeSelector %s=%s: %s", key, value, problem))
-		}
-	}
+	problems = append(problems, o.validatePods()...)
 	if o.AssignmentSizeLimit < 0 {
 		problems = append(problems, fmt.Errorf("AssignmentSizeLimit %d: must not be negative", o.AssignmentSizeLimit))
 	}
@@ -176,10 +187,60 @@ func (o *Options) Validate() error {
 	return errors.Join(problems...)
 }
 
+// validatePods says what is wrong with what all pods of the DaemonSets have.
+func (o *Options) validatePods() (problems []error) {
+	for field, labels := range map[string]map[string]string{"NodeSelector": o.NodeSelector, "PodLabels": o.PodLabels} {
+		for key, value := range labels {
+			for _, problem := range append(validation.IsQualifiedName(key), validation.IsValidLabelValue(value)...) {
+				problems = append(problems, fmt.Errorf("%s %s=%s: %s", field, key, value, problem))
+			}
+		}
+	}
+	for _, key := range []string{v1alpha1.LabelName, v1alpha1.LabelComponent} {
+		if _, ok := o.PodLabels[key]; ok {
+			problems = append(problems, fmt.Errorf("PodLabels %s: this label is Netladder's own, leave it out", key))
+		}
+	}
+	for key := range o.PodAnnotations {
+		for _, problem := range validation.IsQualifiedName(strings.ToLower(key)) {
+			problems = append(problems, fmt.Errorf("PodAnnotations %s: %s", key, problem))
+		}
+	}
+	for i := range o.Tolerations {
+		problems = append(problems, tolerationProblems(&o.Tolerations[i])...)
+	}
+	return problems
+}
+
+func tolerationProblems(t *corev1.Toleration) (problems []error) {
+	bad := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("the Tolerations, %q: "+format, append([]any{t.Key}, args...)...))
+	}
+	switch t.Operator {
+	case corev1.TolerationOpExists:
+		if t.Value != "" {
+			bad("the operator Exists takes no value")
+		}
+	case "", corev1.TolerationOpEqual:
+		if t.Key == "" {
+			bad("without a key, which means all taints, the operator must be Exists")
+		}
+	default:
+		bad("operator %q: must be Exists or Equal", t.Operator)
+	}
+	switch t.Effect {
+	case "", corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute:
+	default:
+		bad("effect %q: must be NoSchedule, PreferNoSchedule, NoExecute, or empty for all", t.Effect)
+	}
+	return problems
+}
+
 // withDefaults fills what may be left empty.
 func (o Options) withDefaults() Options {
 	o.ProberResources = defaultResources(o.ProberResources, DefaultProberResources())
 	o.EchoResources = defaultResources(o.EchoResources, DefaultEchoResources())
+	o.CanaryResources = defaultResources(o.CanaryResources, DefaultCanaryResources())
 	o.NodeSelector = maps.Clone(o.NodeSelector)
 	if o.Level == "" {
 		o.Level = v1alpha1.LevelRestricted

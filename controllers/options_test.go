@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 func TestOptionsValidate(t *testing.T) {
@@ -27,10 +29,20 @@ func TestOptionsValidate(t *testing.T) {
 		"pull secret":   {func(o *Options) { o.ImagePullSecrets = []string{"a/b"} }, "ImagePullSecrets"},
 		"priority":      {func(o *Options) { o.PriorityClassName = "a b" }, "PriorityClassName"},
 		"node selector": {func(o *Options) { o.NodeSelector = map[string]string{"a b": "c"} }, "NodeSelector"},
-		"budget":        {func(o *Options) { o.Budgets.Target = -1 }, "Budgets.Target"},
-		"no number":     {func(o *Options) { o.Budgets.Namespace = math.NaN() }, "Budgets.Namespace"},
-		"no limit":      {func(o *Options) { o.Budgets.Node = math.Inf(1) }, "Budgets.Node"},
-		"size":          {func(o *Options) { o.AssignmentSizeLimit = -1 }, "AssignmentSizeLimit"},
+		"toleration":    {func(o *Options) { o.Tolerations = []corev1.Toleration{{Key: "a", Operator: "Exists", Value: "b"}} }, "takes no value"},
+		"no key":        {func(o *Options) { o.Tolerations = []corev1.Toleration{{Effect: "NoSchedule"}} }, "must be Exists"},
+		"effect":        {func(o *Options) { o.Tolerations = []corev1.Toleration{{Key: "a", Effect: "Never"}} }, "Never"},
+		"operator":      {func(o *Options) { o.Tolerations = []corev1.Toleration{{Key: "a", Operator: "Is"}} }, "Exists or Equal"},
+		"tolerations": {func(o *Options) {
+			o.Tolerations = []corev1.Toleration{{Operator: "Exists"}, {Key: "a", Value: "b", Effect: "NoExecute"}}
+		}, ""},
+		"pod label":      {func(o *Options) { o.PodLabels = map[string]string{"a": "b c"} }, "PodLabels"},
+		"own label":      {func(o *Options) { o.PodLabels = map[string]string{"app.kubernetes.io/name": "x"} }, "Netladder's own"},
+		"pod annotation": {func(o *Options) { o.PodAnnotations = map[string]string{"a b": "c"} }, "PodAnnotations"},
+		"budget":         {func(o *Options) { o.Budgets.Target = -1 }, "Budgets.Target"},
+		"no number":      {func(o *Options) { o.Budgets.Namespace = math.NaN() }, "Budgets.Namespace"},
+		"no limit":       {func(o *Options) { o.Budgets.Node = math.Inf(1) }, "Budgets.Node"},
+		"size":           {func(o *Options) { o.AssignmentSizeLimit = -1 }, "AssignmentSizeLimit"},
 	} {
 		o := good()
 		c.change(&o)

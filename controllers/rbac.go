@@ -14,6 +14,9 @@ package controllers
 // +kubebuilder:rbac:groups=netladder.io,resources=probeassignments,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
 //
+// Its own role, which owns what it writes in the cluster:
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,resourceNames=netladder-controller,verbs=get
+//
 // What is installed, in Netladder's own namespace:
 // +kubebuilder:rbac:groups="",namespace=netladder-system,resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",namespace=netladder-system,resources=configmaps,verbs=create

@@ -20,11 +20,15 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -172,12 +176,23 @@ func newScheme() (*runtime.Scheme, error) {
 
 // leaseLock is the Lease that the leader holds.
 func leaseLock(o Options) (resourcelock.Interface, error) {
-	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, o.Namespace, leaseName,
-		resourcelock.ResourceLockConfig{Identity: o.Identity}, rest.CopyConfig(o.RESTConfig), renewDeadline)
+	restConfig := rest.AddUserAgent(rest.CopyConfig(o.RESTConfig), "leader-election")
+	restConfig.Timeout = renewDeadline / 2
+	leases, err := coordinationv1client.NewForConfig(restConfig)
 	if err != nil {
-		return nil, fmt.Errorf("making the lock of the leader election: %w", err)
+		return nil, fmt.Errorf("making the client of the leader election: %w", err)
 	}
-	return lock, nil
+	deployments, err := appsv1client.NewForConfig(restConfig)
+	if err != nil {
+		return nil, fmt.Errorf("making the client of the leader election: %w", err)
+	}
+	return &resourcelock.LeaseLock{
+		LeaseMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: leaseName},
+		Client: ownedLeases{LeasesGetter: leases, owner: func(ctx context.Context) (*appsv1.Deployment, error) {
+			return deployments.Deployments(o.Namespace).Get(ctx, o.DeploymentName, metav1.GetOptions{})
+		}},
+		LockConfig: resourcelock.ResourceLockConfig{Identity: o.Identity},
+	}, nil
 }
 
 // kinds maps the kinds that the controller uses to their resources.
@@ -197,6 +212,7 @@ func kinds(scheme *runtime.Scheme) (meta.RESTMapper, error) {
 		&networkingv1.NetworkPolicy{}:  meta.RESTScopeNamespace,
 		&appsv1.DaemonSet{}:            meta.RESTScopeNamespace,
 		&appsv1.Deployment{}:           meta.RESTScopeNamespace,
+		&rbacv1.ClusterRole{}:          meta.RESTScopeRoot,
 		&eventsv1.Event{}:              meta.RESTScopeNamespace,
 		&authv1.TokenReview{}:          meta.RESTScopeRoot,
 		&authzv1.SubjectAccessReview{}: meta.RESTScopeRoot,
@@ -258,6 +274,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *worl
 	if err != nil {
 		return err
 	}
+	role := &ownRole{live: mgr.GetAPIReader(), clock: c, name: o.ClusterRoleName}
 	events := newAnnouncer(writer, m, c, o.Identity)
 	leading := manager.RunnableFunc(func(ctx context.Context) error {
 		defer m.leading(w)()
@@ -294,7 +311,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *worl
 	}
 	if err := builder.ControllerManagedBy(mgr).Named("assign").WatchesRawSource(nodes).
 		WithOptions(controllerOptions[reconcile.Request](c, 2)).
-		Complete(&assigner{reader: reader, writer: writer, world: w, metrics: m, checks: checks}); err != nil {
+		Complete(&assigner{reader: reader, writer: writer, owner: role, world: w, metrics: m, checks: checks}); err != nil {
 		return fmt.Errorf("adding the assigner: %w", err)
 	}
 	if err := builder.ControllerManagedBy(mgr).Named("report").WatchesRawSource(checks).
@@ -322,7 +339,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, o Options, w *worl
 		}
 	}
 	if audits != nil {
-		audits.writer, audits.events, audits.problems = writer, events, problems
+		audits.writer, audits.owner, audits.events, audits.problems = writer, role, events, problems
 		if err := audits.watch(mgr, builder.ControllerManagedBy(mgr).WithOptions(controllerOptions[reconcile.Request](c, 1))); err != nil {
 			return err
 		}

@@ -131,23 +131,12 @@ func sameResults(a, b *v1alpha1.ProbeAssignmentStatus) bool {
 		equality.Semantic.DeepEqual(a.NotPassing, b.NotPassing) && equality.Semantic.DeepEqual(a.Rungs, b.Rungs)
 }
 
-// wanted is what a node's ProbeAssignment has to be.
-type wanted struct {
-	plan.Assignment
-	// NodeUID of its owner.
-	NodeUID types.UID
-}
-
 // assign makes the assignment of a node; false if there must be none.
 // previous is the assignment as it is, nil without one.
-func (w *world) assign(name string, previous *v1alpha1.ProbeAssignment) (wanted, bool) {
+func (w *world) assign(name string, previous *v1alpha1.ProbeAssignment) (plan.Assignment, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	assignment, ok := w.engine.Assign(name, previous)
-	if !ok {
-		return wanted{}, false
-	}
-	return wanted{Assignment: assignment, NodeUID: w.engine.Node(name).UID}, true
+	return w.engine.Assign(name, previous)
 }
 
 // assigned notes what a node's ProbeAssignment is after it was compared with

@@ -13,3 +13,25 @@ bin/controller-gen rbac:roleName=netladder-controller \
 bin/crd-ref-docs --source-path=api/v1alpha1 --config=hack/tools/docs/config.yaml \
   --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 (cd hack/dashboards && go run . -root ../..)
+
+# The chart's copies of what config/ holds.
+chart=charts/netladder
+rm -rf "$chart/crds" "$chart/files"
+copy() {
+  local to=$chart/$1
+  shift
+  mkdir -p "$to" && cp "$@" "$to/"
+}
+copy crds config/crd/netladder.io_*.yaml
+copy files/rbac config/rbac/{role,controller,prober,echo,canary,users,metrics_reader}.yaml
+copy files/full config/full/rbac.yaml
+copy files/audit config/audit/rbac.yaml
+copy files/manager config/manager/{services,disruption}.yaml
+copy files/network-policy config/network-policy/policies.yaml
+copy files/admission config/admission/prober_writes.yaml
+[[ ! -d config/prometheus ]] || copy files/prometheus config/prometheus/rules.yaml
+[[ ! -d config/grafana ]] || copy files/grafana config/grafana/*.json
+mkdir -p "$chart/files/checks"
+for check in cluster-network policy-enforcement; do
+  cp "config/$check/check.yaml" "$chart/files/checks/$check.yaml"
+done

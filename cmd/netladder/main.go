@@ -49,7 +49,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(controllerCommand(), proberCommand(), echoCommand())
+	root.AddCommand(controllerCommand(), proberCommand(), echoCommand(), crdsCommand())
 	root.AddCommand(userCommands()...)
 	return root
 }

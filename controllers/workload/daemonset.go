@@ -118,7 +118,9 @@ func daemonSet(
 			WithUpdateStrategy(appsv1ac.DaemonSetUpdateStrategy().
 				WithType("RollingUpdate").
 				WithRollingUpdate(strategy)).
-			WithTemplate(corev1ac.PodTemplateSpec().WithLabels(labels).WithSpec(spec)))
+			WithTemplate(corev1ac.PodTemplateSpec().
+				WithLabels(s.PodLabels).WithLabels(labels). // ours win
+				WithAnnotations(s.PodAnnotations).WithSpec(spec)))
 }
 
 // NodeSelector of all pods, with what was asked for.
@@ -128,13 +130,38 @@ func NodeSelector(also map[string]string) map[string]string {
 	return selector
 }
 
-// podSpec holds what both have in common: Pod Security "restricted", on every
-// node whatever its taints, because a node that is left out is not tested.
+// tolerations of every pod: of everything, or what is said instead.
+func tolerations(s Settings) []*corev1ac.TolerationApplyConfiguration {
+	if s.Tolerations == nil {
+		return []*corev1ac.TolerationApplyConfiguration{corev1ac.Toleration().WithOperator(corev1.TolerationOpExists)}
+	}
+	out := make([]*corev1ac.TolerationApplyConfiguration, len(s.Tolerations))
+	for i, t := range s.Tolerations {
+		out[i] = corev1ac.Toleration()
+		if t.Key != "" {
+			out[i].WithKey(t.Key)
+		}
+		if t.Operator != "" {
+			out[i].WithOperator(t.Operator)
+		}
+		if t.Value != "" {
+			out[i].WithValue(t.Value)
+		}
+		if t.Effect != "" {
+			out[i].WithEffect(t.Effect)
+		}
+		out[i].TolerationSeconds = t.TolerationSeconds
+	}
+	return out
+}
+
+// podSpec holds what all have in common: Pod Security "restricted", and by default
+// every node whatever its taints.
 func podSpec(s Settings, container *corev1ac.ContainerApplyConfiguration, grace int64) *corev1ac.PodSpecApplyConfiguration {
 	spec := corev1ac.PodSpec().
 		WithContainers(container).
 		WithNodeSelector(NodeSelector(s.NodeSelector)).
-		WithTolerations(corev1ac.Toleration().WithOperator(corev1.TolerationOpExists)).
+		WithTolerations(tolerations(s)...).
 		WithTerminationGracePeriodSeconds(grace).
 		WithEnableServiceLinks(false).
 		WithHostNetwork(false).

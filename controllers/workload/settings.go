@@ -52,6 +52,11 @@ type Settings struct {
 	ImagePullSecrets []string
 	// NodeSelector beside kubernetes.io/os=linux, which always applies.
 	NodeSelector map[string]string
+	// Tolerations of all pods. Nil tolerates every taint, because a node that is
+	// left out is not tested; an empty list tolerates what every DaemonSet does.
+	Tolerations []corev1.Toleration
+	// PodLabels and PodAnnotations of all pods, beside their own.
+	PodLabels, PodAnnotations map[string]string
 	// PriorityClassName of all DaemonSets; empty is the cluster's default.
 	PriorityClassName string
 	// Prober, Echo and Canary are the resources of each container.

@@ -73,3 +73,52 @@ func TestEchoPodsOverlap(t *testing.T) {
 		t.Errorf("maxSurge is %v: nothing would ever be replaced", n)
 	}
 }
+
+// TestPodsOfEveryTaint unless it is said which.
+func TestPodsOfEveryTaint(t *testing.T) {
+	s := settings()
+	for name, want := range map[string][]corev1.Toleration{
+		"all": nil, "none": {}, "some": {{Key: "a", Operator: corev1.TolerationOpEqual, Value: "b", Effect: corev1.TaintEffectNoSchedule}},
+	} {
+		s.Tolerations = want
+		got := workload.Echo(s).Spec.Template.Spec.Tolerations
+		if name == "all" {
+			want = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%s: %d tolerations", name, len(got))
+		}
+		for i := range want {
+			if g, w := string(mustYAML(t, got[i])), string(mustYAML(t, want[i])); g != w {
+				t.Errorf("%s: %s, want %s", name, g, w)
+			}
+		}
+	}
+}
+
+// TestPodLabels are beside our own, by which pods are selected and told apart.
+func TestPodLabels(t *testing.T) {
+	s := settings()
+	s.PodLabels = map[string]string{"team": "sre", v1alpha1.LabelName: "other"}
+	s.PodAnnotations = map[string]string{"note": "x"}
+	template := workload.Prober(s).Spec.Template
+	want := map[string]string{"team": "sre", v1alpha1.LabelName: "netladder", v1alpha1.LabelComponent: workload.ComponentProber}
+	if diff := cmp.Diff(want, template.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(s.PodAnnotations, template.Annotations); diff != "" {
+		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(workload.Labels(workload.ComponentProber), workload.Prober(s).Labels); diff != "" {
+		t.Errorf("the DaemonSet's own labels (-want +got):\n%s", diff)
+	}
+}
+
+func mustYAML(t *testing.T, object any) []byte {
+	t.Helper()
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
