@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Regenerates everything that is made from the Go types and their markers, and the dashboards.
+# Regenerates everything that is made from the Go types and their markers, the dashboards, and copies of other files.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,22 @@ bin/controller-gen rbac:roleName=netladder-controller \
 bin/crd-ref-docs --source-path=api/v1alpha1 --config=hack/tools/docs/config.yaml \
   --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 (cd hack/dashboards && go run . -root ../..)
+
+# The alert rules once more, as the Prometheus operator takes them.
+{
+  cat <<'EOF'
+# Made of rules.yaml by hack/generate.sh: change that, and run make generate.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: netladder
+  namespace: netladder-system
+  labels:
+    app.kubernetes.io/name: netladder
+spec:
+EOF
+  sed -n '/^groups:/,$ { s/^\(.\)/  \1/; p }' config/prometheus/rules.yaml
+} >config/prometheus/prometheusrule.yaml
 
 # The chart's copies of what config/ holds.
 chart=charts/netladder
@@ -29,7 +45,7 @@ copy files/audit config/audit/rbac.yaml
 copy files/manager config/manager/{services,disruption}.yaml
 copy files/network-policy config/network-policy/policies.yaml
 copy files/admission config/admission/prober_writes.yaml
-[[ ! -d config/prometheus ]] || copy files/prometheus config/prometheus/rules.yaml
+copy files/prometheus config/prometheus/rules.yaml
 [[ ! -d config/grafana ]] || copy files/grafana config/grafana/*.json
 mkdir -p "$chart/files/checks"
 for check in cluster-network policy-enforcement; do

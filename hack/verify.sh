@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 step() { printf '== %s\n' "$*"; }
 
-generated=(api/v1alpha1 config/crd config/rbac config/grafana docs/api.md docs/dashboards.md charts/netladder)
+generated=(api/v1alpha1 config/crd config/rbac config/grafana config/prometheus/prometheusrule.yaml docs/api.md docs/dashboards.md charts/netladder)
 step "generated files are current"
 before=$(mktemp) after=$(mktemp)
 trap 'rm -f "$before" "$after"' EXIT
@@ -28,6 +28,7 @@ bin/kustomize build config/samples >/dev/null
 bin/kustomize build config/demo >/dev/null
 bin/kustomize build config/demo/full >/dev/null
 bin/kustomize build config/grafana >/dev/null
+bin/kustomize build config/prometheus >/dev/null
 
 step "chart: lint clean"
 bin/helm lint --strict charts/netladder >/dev/null
