@@ -198,8 +198,11 @@ func (a *agent) probeMTU(ctx context.Context, t probe.Target) probe.Result {
 		return probe.Result{Verdict: probe.LocalError, Evidence: "the MTU to use is not known: " + err.Error()}
 	}
 	t.Size = size
-	r := a.probe(probe.MTU)(ctx, t)
 	self, peer, ok := a.overlay.ends(t.Addr.Addr())
+	if ok && peer.Endpoint.IsValid() {
+		t.Tunnel = probe.TunnelEnd{Endpoint: netip.AddrPortFrom(peer.Endpoint, 0), Size: size + peer.Encapsulation.Overhead(peer.Endpoint.Is6())}
+	}
+	r := a.probe(probe.MTU)(ctx, t)
 	if !ok || !v1alpha1.Verdict(r.Verdict).IsBad() {
 		return r
 	}

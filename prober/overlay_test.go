@@ -154,6 +154,12 @@ func TestOverlayMTU(t *testing.T) {
 	if r := a.probe(v1alpha1.ProbeMTU, 500*time.Millisecond); r.Verdict != probe.Dropped || r.Reason != "" || !strings.Contains(r.Evidence, "packets of 1450 bytes are lost on the way there") {
 		t.Errorf("a black hole: %+v", r)
 	}
+	topo.Router.Run(t, "nft", "flush", "ruleset")
+	topo.Source.RunInput(t, "table inet t { chain c { type filter hook output priority 0;\nudp dport 8472 ip frag-off set 0x4000\n}\n}\n", "nft", "-f", "-")
+	topo.Router.IP(t, "link set target mtu 1400")
+	if r := a.probe(v1alpha1.ProbeMTU, 500*time.Millisecond); r.Verdict != probe.TooBig || r.Offender.String() != "10.77.1.1" || !strings.Contains(r.Evidence, "have 1500 outside of the tunnel: ICMP 3/4 (fragmentation needed, at most 1400 bytes)") {
+		t.Errorf("a hop between the nodes that takes less: %+v", r)
+	}
 	topo.Source.IP(t, "route del 10.88.2.0/24")
 	topo.Source.IP(t, "route del default")
 	if r := a.probe(v1alpha1.ProbeMTU, time.Second); r.Verdict != probe.LocalError {

@@ -163,8 +163,8 @@ func (c *climb) way(name, shown string) *ladder.Way {
 	}
 	w.Tunnel = c.row(string(v1alpha1.SourceHost), v1alpha1.RungOverlay, name)
 	w.Large = c.row("", v1alpha1.RungMTU, name)
-	if w.Large.Fact == ladder.Unknown {
-		w.Large = c.row(string(v1alpha1.SourceHost), v1alpha1.RungMTU, name)
+	if host := c.row(string(v1alpha1.SourceHost), v1alpha1.RungMTU, name); saysMore(host, w.Large) {
+		w.Large = host
 	}
 	c.fromGroups(w, far, name, since)
 	w.Pings = c.pings(c.src) || c.pings(far) || c.anyPing()
@@ -201,9 +201,17 @@ func (c *climb) fromGroups(w *ladder.Way, far *source, name string, since time.T
 			}
 		}
 	}
-	if fact, entry := c.between(c.src, name, since, v1alpha1.ProbeMTU); fact == ladder.Fails && w.Large.Fact == ladder.Unknown {
-		w.Large = c.shown(c.seen(v1alpha1.RungMTU, verdictOf(entry.Verdict), entry.Evidence))
+	if fact, entry := c.between(c.src, name, since, v1alpha1.ProbeMTU); fact == ladder.Fails {
+		if large := c.shown(c.seen(v1alpha1.RungMTU, verdictOf(entry.Verdict), entry.Evidence)); saysMore(large, w.Large) {
+			w.Large = large
+		}
 	}
+}
+
+// saysMore is true if what was seen of large packets from the node itself says more
+// than what its pods see, which a hop between the nodes does not talk to.
+func saysMore(host, pods ladder.Seen) bool {
+	return pods.Fact == ladder.Unknown || pods.Fact == ladder.Fails && pods.Verdict != v1alpha1.VerdictTooBig && host.Verdict == v1alpha1.VerdictTooBig
 }
 
 // row of a step that aims at a node, in the family of the pair's target. Where

@@ -225,7 +225,8 @@ func (c *group) compare(b *group) int {
 		}
 		return 0
 	}
-	return cmp.Or(undetermined(c)-undetermined(b), b.pairs-c.pairs, ladder.Rank(cmp.Or(c.first.rung, v1alpha1.RungPolicy))-ladder.Rank(cmp.Or(b.first.rung, v1alpha1.RungPolicy)))
+	return cmp.Or(undetermined(c)-undetermined(b), b.pairs-c.pairs, ladder.Rank(cmp.Or(c.first.rung, v1alpha1.RungPolicy))-ladder.Rank(cmp.Or(b.first.rung, v1alpha1.RungPolicy)),
+		ladder.Strength(b.first.reason)-ladder.Strength(c.first.reason))
 }
 
 // sentence about the cause of so many of the pairs that are shown.

@@ -223,8 +223,18 @@ func (c *climb) tunnels(n *v1alpha1.AssignedNode) {
 		for _, ip := range c.addresses([]string{n.Tunnels[i].IP}) {
 			c.add(Key{SourceHost, v1alpha1.RungOverlay, v1alpha1.ProbeTunnel, v1alpha1.MeshPairKey(n.Name, ip)},
 				probe.Target{Addr: netip.AddrPortFrom(ip, 0)})
+			if c.talks() { // a hop between the nodes says to the node's kernel what it takes
+				c.add(Key{SourceHost, v1alpha1.RungMTU, v1alpha1.ProbeMTU, v1alpha1.MeshPairKey(n.Name, ip)},
+					probe.Target{Addr: netip.AddrPortFrom(ip, 0)})
+			}
 		}
 	}
+}
+
+// talks is true for probes that send more than small packets.
+func (c *climb) talks() bool {
+	k := c.group.Kind
+	return k == v1alpha1.ProbeHTTP || k == v1alpha1.ProbeTLS || k == v1alpha1.ProbeGRPC
 }
 
 // addresses are those of the family of the pair's target, where that has one.

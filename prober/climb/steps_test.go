@@ -72,6 +72,7 @@ func TestSteps(t *testing.T) {
 		"UDP": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeUDP, Members: []int32{4}},
 			"10.96.0.30:53/UDP", []string{"Endpoints UDP 10.0.3.7:5353/UDP", "Underlay ICMP node3/IPv4 from Host"}},
 		"a pod": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCPHalfOpen, Members: []int32{1}}, "10.0.2.5:8080", between2},
+		"a pod that talks": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeHTTP, Members: []int32{1}}, "10.0.2.5:8080", append([]string{between2[0], "MTU MTU node2/IPv4 from Host"}, between2[1:]...)},
 		"a pod by IPv6": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCPHalfOpen, Members: []int32{3}}, "[fd00:2::5]:8080",
 			[]string{"MTU MTU node2/IPv6", "PodNetwork MeshTCP node2/IPv6"}},
 		"a pod of this node": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCPHalfOpen, Members: []int32{2}}, "10.0.1.5:8080",

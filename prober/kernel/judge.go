@@ -222,15 +222,22 @@ func (j *judge) forward() {
 	}
 }
 
+// Overhead is what a tunnel adds to a packet, in bytes; is6 is true if that is
+// IPv6 outside.
+func (e Encapsulation) Overhead(is6 bool) int {
+	switch {
+	case e != VXLAN:
+		return ipipOverhead
+	case is6:
+		return vxlanOverhead6
+	}
+	return vxlanOverhead4
+}
+
 // mtu looks whether a full packet fits into the underlay.
 func (j *judge) mtu() {
-	d, overhead := j.device, ipipOverhead
-	if d.Encapsulation == VXLAN {
-		overhead = vxlanOverhead4
-		if j.peer.Endpoint.Is6() || d.Local.Is6() {
-			overhead = vxlanOverhead6
-		}
-	}
+	d := j.device
+	overhead := d.Encapsulation.Overhead(j.peer.Endpoint.Is6() || d.Local.Is6())
 	if d.MTU > 0 && d.UnderlayMTU > 0 && d.MTU+overhead > d.UnderlayMTU {
 		j.add(MTUTooLarge, "%s has an MTU of %d and adds %d bytes, its underlay takes %d", d.Name, d.MTU, overhead, d.UnderlayMTU)
 	}

@@ -70,6 +70,8 @@ type doubts struct {
 	large, small *fault
 	// Datagrams, to which the answer is always small.
 	largeDatagram, smallDatagram *fault
+	// outside is what became of a large packet outside of the tunnel.
+	outside outside
 }
 
 // doubt asks all of it, each echo request for half of the target's timeout.
@@ -77,11 +79,14 @@ func doubt(ctx context.Context, t Target) doubts {
 	d := doubts{size: t.Size}
 	datagrams := sendDatagrams(ctx, t)
 	defer datagrams.close()
+	under := sendOutside(ctx, t)
+	defer under.close()
 	half := t
 	half.Timeout /= 2
 	_, d.large = begin(half).exchangeEcho(ctx, largeEcho(half))
 	_, d.small = begin(half).exchangeEcho(ctx, echo{nonce: newNonce(), payload: icmpPayloadSize})
 	d.largeDatagram, d.smallDatagram = datagrams.answers()
+	d.outside = under.answer()
 	return d
 }
 
@@ -105,13 +110,12 @@ func (d doubts) judge() diagnosis {
 	case arrived(d.largeDatagram):
 		return diagnosis{verdict: Connected, evidence: fmt.Sprintf(
 			"a packet of %d bytes gets there; an echo reply of that size does not come back", d.size)}
-	case arrived(d.smallDatagram):
-		return diagnosis{verdict: Dropped, evidence: fmt.Sprintf(
-			"small packets pass, packets of %d bytes are lost on the way there, and no hop says so", d.size)}
-	default:
-		return diagnosis{verdict: Dropped, evidence: fmt.Sprintf(
-			"small packets pass, packets of %d bytes are lost on the way there or back, and no hop says so", d.size)}
 	}
+	where := "there or back"
+	if arrived(d.smallDatagram) {
+		where = "there"
+	}
+	return d.outside.judge(d.size, where)
 }
 
 // arrived says whether a datagram reached the target.
@@ -126,14 +130,16 @@ type datagrams struct {
 // sendDatagrams sends a large and then a small datagram to ports on which
 // nothing listens: who limits how often it answers answers the large one.
 func sendDatagrams(ctx context.Context, t Target) *datagrams {
-	port := func() uint16 { return uint16(firstClosedPort + rand.IntN(closedPorts)) } //nolint:gosec // no secret
 	begun, d := begin(t), &datagrams{}
-	d.large, d.fault = begun.sendDatagram(ctx, port(), t.Size-ipHeaderSize(t.Addr.Addr())-udpHeaderSize)
+	d.large, d.fault = begun.sendDatagram(ctx, closedPort(), t.Size-ipHeaderSize(t.Addr.Addr())-udpHeaderSize)
 	if d.fault == nil {
-		d.small, d.fault = begun.sendDatagram(ctx, port(), len(udpPayload))
+		d.small, d.fault = begun.sendDatagram(ctx, closedPort(), len(udpPayload))
 	}
 	return d
 }
+
+// closedPort is one on which nothing listens.
+func closedPort() uint16 { return uint16(firstClosedPort + rand.IntN(closedPorts)) } //nolint:gosec // no secret
 
 // answers waits for what came back, until their timeout.
 func (d *datagrams) answers() (large, small *fault) {
@@ -166,7 +172,7 @@ func (r *run) sendDatagram(ctx context.Context, port uint16, payload int) (*sock
 	if f := s.register(); f != nil {
 		return s, f
 	}
-	b := make([]byte, payload)
+	b := make([]byte, max(payload, 0))
 	copy(b, udpPayload)
 	return s, s.write(b)
 }

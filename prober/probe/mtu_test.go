@@ -30,6 +30,9 @@ func TestMTU(t *testing.T) {
 		}
 	}
 	large := func(rest string) func(*testing.T, *lab) { return nft(router, "forward", "meta length > 1400 "+rest) }
+	// As where the plugin sets the bit that forbids fragments.
+	unfragmented := nft(source, "output", "udp dport 8472 ip frag-off set 0x4000")
+	mute := nft(router, "output", "icmp type destination-unreachable drop")
 	cases := []struct {
 		name string
 		do   func(*testing.T, *lab)
@@ -49,6 +52,11 @@ func TestMTU(t *testing.T) {
 		{"black hole on the way back", large("ip daddr 10.77.1.2 drop"), netns.TargetV4, 1500, probe.Connected, "gets there; an echo reply of that size does not come back"},
 		{"black hole on the way there", large("ip daddr 10.77.2.2 drop"), netns.TargetV4, 1500, probe.Dropped, "lost on the way there, and"},
 		{"black hole under a tunnel", large("udp dport 8472 ip daddr 10.77.2.2 drop"), netns.TunnelTarget, netns.TunnelMTU, probe.Dropped, "packets of 1450 bytes are lost on the way there, and"},
+		{"mismatch under a tunnel", both(narrow("target"), unfragmented), netns.TunnelTarget, netns.TunnelMTU, probe.TooBig,
+			"packets of 1450 bytes have 1500 outside of the tunnel: ICMP 3/4 (fragmentation needed, at most 1400 bytes) from 10.77.1.1"},
+		{"black hole under a tunnel, MTU", both(narrow("target"), unfragmented, mute), netns.TunnelTarget, netns.TunnelMTU, probe.Dropped, "are lost on the way there, and no hop says so"},
+		{"black hole in a tunnel", nft(target, "input", "iifname flannel.1 meta length > 1400 drop"), netns.TunnelTarget, netns.TunnelMTU, probe.Dropped,
+			"and no hop says so; outside of the tunnel 1500 bytes get to 10.77.2.2"},
 		{"black hole, datagrams blocked", both(large("ip daddr 10.77.2.2 drop"), nft(target, "input", "udp dport 33434-33523 drop")), netns.TargetV4, 1500, probe.Dropped, "lost on the way there or back"},
 		{"only large pings are blocked", large("ip protocol icmp ip daddr 10.77.2.2 drop"), netns.TargetV4, 1500, probe.Connected, "gets there"},
 		{"nothing passes", nft(router, "forward", "drop"), netns.TargetV4, 1500, probe.Inconclusive, "small packets do not pass either"},
@@ -68,6 +76,9 @@ func TestMTU(t *testing.T) {
 				}()
 				target := at(c.ip, 0)
 				target.Size = c.size
+				if c.ip == netns.TunnelTarget {
+					target.Tunnel = probe.TunnelEnd{Endpoint: netip.AddrPortFrom(netns.TargetV4, 0), Size: c.size + 50}
+				}
 				if c.want != probe.TooBig && c.want != probe.Rejected && !strings.HasPrefix(c.says, "echo reply") {
 					target.Timeout = 2 * brief
 				}
@@ -77,6 +88,25 @@ func TestMTU(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What the kernel has heard of the way under a tunnel is told where no hop says
+// so any more, and is no verdict: it may be as old as ten minutes.
+func TestMTUHeardBefore(t *testing.T) {
+	l := newTunnelLab(t)
+	l.Router.IP(t, "link set target mtu 1400")
+	nft(source, "output", "udp dport 8472 ip frag-off set 0x4000")(t, l)
+	target := at(netns.TunnelTarget, 0)
+	target.Size, target.Timeout = netns.TunnelMTU, 2*brief
+	target.Tunnel = probe.TunnelEnd{Endpoint: netip.AddrPortFrom(netns.TargetV4, 0), Size: 1500}
+	if res := probeIn(t, l.Source, probe.MTU, target); res.Verdict != probe.TooBig {
+		t.Fatalf("got %+v", res)
+	}
+	nft(router, "output", "icmp type destination-unreachable drop")(t, l)
+	const want = "and no hop says so; the kernel has heard before that the way to 10.77.2.2 takes 1400"
+	if res := probeIn(t, l.Source, probe.MTU, target); res.Verdict != probe.Dropped || !strings.Contains(res.Evidence, want) {
+		t.Errorf("got %+v", res)
 	}
 }
 

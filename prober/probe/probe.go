@@ -125,20 +125,24 @@ type Target struct {
 	// Size of the large packet in bytes with its IP header: that of the link it
 	// leaves by; kind MTU.
 	Size int
-	// Tunnel that leads to Addr; kind Tunnel.
+	// Tunnel that leads to Addr; kinds Tunnel and MTU.
 	Tunnel TunnelEnd
 }
 
 // TunnelEnd is where a VXLAN tunnel ends, outside of the tunnel. Its zero
 // value is a tunnel of any other kind, or one of which no more is known.
 type TunnelEnd struct {
-	// Endpoint is the UDP address of the peer's end.
+	// Endpoint is the UDP address of the peer's end; without the port for kind
+	// MTU.
 	Endpoint netip.AddrPort
 	// Local is the address of the own end; the zero value leaves it to the
 	// kernel.
 	Local netip.Addr
 	// VNI of the tunnel.
 	VNI uint32
+	// Size in bytes that a packet of the target's Size has outside of the tunnel,
+	// with all headers; kind MTU.
+	Size int
 }
 
 // Entry is a network namespace that sockets can be made in.

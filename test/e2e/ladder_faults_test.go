@@ -40,9 +40,7 @@ func ladderCases() []ladderCase {
 		{name: "neighbour-wrong", inject: onePeer("neighbour", v1alpha1.CauseTunnelNeighbourWrong)},
 		{name: "underlay-down", inject: underlayDown},
 		{name: "mtu-black-hole", inject: smallMTU("mtu", v1alpha1.ReasonLargePacketsLost)},
-		// What the router says, it says to the node's kernel: the prober, whose
-		// packets are inside the tunnel's, does not look there yet.
-		{name: "mtu-with-icmp", inject: smallMTU("pmtu", v1alpha1.ReasonPacketsTooBig, v1alpha1.ReasonLargePacketsLost)},
+		{name: "mtu-with-icmp", inject: smallMTU("pmtu", v1alpha1.ReasonPacketsTooBig)},
 		{name: "policy-drop", inject: policyDeny("drop")},
 		{name: "policy-reject", inject: policyDeny("icmp")},
 		{name: "ipip-one-way", inject: ipipOneWay},
