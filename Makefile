@@ -26,7 +26,7 @@ help: ## Show this list.
 	awk -v on="$$on" -v off="$$off" 'BEGIN {FS = ":.*##"} /^[a-zA-Z0-9_-]+:.*?##/ {printf "  %s%-20s%s %s\n", on, $$1, off, $$2} /^##@/ {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: deps ## A cluster on this machine with Netladder probing it; LEVEL=Full tests from inside pods. Can be run twice.
+demo: deps ## A cluster on this machine with Netladder probing it; LEVEL=Full tests from inside pods, WITH=prometheus adds alerts. Can be run twice.
 	@hack/demo.sh up
 
 .PHONY: demo-down

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The demo: a cluster on this machine, Netladder in it, a sample application
 # and checks. `hack/demo.sh up` can be run twice; `down` leaves nothing.
+# WITH=prometheus adds Prometheus and Alertmanager.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 lab_name=${NETLADDER_LAB_NAME:-nl}
@@ -64,6 +65,13 @@ up() {
       exit 2
       ;;
   esac
+  case ${WITH:-} in
+    "" | prometheus) ;;
+    *)
+      echo "WITH is $WITH; write WITH=prometheus" >&2
+      exit 2
+      ;;
+  esac
   make -s -C "$root" "$root/bin/kustomize" "$lab" >/dev/null
   # The cluster and the image need the same two cores; the cluster has more to
   # wait for.
@@ -78,6 +86,11 @@ up() {
   printf '\nReady after %d s, at level %s.\n\n' $((SECONDS - start)) "$level"
   k get ccheck -A
   if [[ $level == Full ]]; then next_full; else next_restricted; fi
+  if [[ ${WITH:-} == prometheus ]]; then
+    printf '\nPrometheus and Alertmanager (the first time Prometheus is built, which takes minutes):\n'
+    NETLADDER_LAB_NAME=$lab_name "$root/hack/monitoring.sh" up
+    next_monitoring
+  fi
   cat <<TXT
 Use any client:
   export KUBECONFIG=\$(bin/lab kubeconfig)
@@ -116,6 +129,18 @@ Let no policy be enforced any more, see which Deny is open, and heal it:
   bin/lab policy off all
   bin/lab kubectl -n commerce get ccheck -w
   bin/lab policy drop all
+TXT
+}
+
+next_monitoring() {
+  cat <<TXT
+
+See what Prometheus scrapes, and which alerts Alertmanager has, two minutes
+after something broke:
+  bin/lab kubectl -n monitoring port-forward deploy/monitoring 9090 9093 &
+  promtool query instant http://127.0.0.1:9090 'up{job=~"netladder.+"}'
+  bin/lab break vxlan node2
+  amtool --alertmanager.url=http://127.0.0.1:9093 alert query --output=extended
 TXT
 }
 

@@ -5,27 +5,39 @@
 # With the word ladder: what TestFullLadder found, fault by fault, with the seed
 # and the commit of each log, as docs/ladder-results.md has it.
 #   hack/e2e-table.sh ladder dist/e2e-full-*.log > docs/ladder-results.md
+# With the word alerts: what TestFullAlerts and TestFullDashboards measured, as
+# docs/stories.md has it.
+#   hack/e2e-table.sh alerts dist/e2e-full-*.log
 set -euo pipefail
 mode=stories
-if [[ ${1:-} == ladder ]]; then
-  mode=ladder
+if [[ ${1:-} == ladder || ${1:-} == alerts ]]; then
+  mode=$1
   shift
 fi
 (($# > 0)) || {
-  echo "usage: hack/e2e-table.sh [ladder] LOG..." >&2
+  echo "usage: hack/e2e-table.sh [ladder|alerts] LOG..." >&2
   exit 2
 }
 
-# ladder LOG: the lines that the story printed, below a heading. The name of a log
-# has the commit: e2e-full-COMMIT-TIME.log.
+# commit LOG: the name of a log has it, e2e-full-COMMIT-TIME.log.
+commit() { basename "$1" | sed -nE 's/^e2e-[a-z]+-([0-9a-f]+)-.*/\1/p'; }
+
+# ladder LOG: the lines that the story printed, below a heading.
 ladder() {
   local commit seed
-  commit=$(basename "$1" | sed -nE 's/^e2e-[a-z]+-([0-9a-f]+)-.*/\1/p')
+  commit=$(commit "$1")
   seed=$(sed -n 's/^ladder: seed //p' "$1" | tail -n 1)
   [[ -n $seed ]] || return 0
   printf '\n## Seed %s, commit %s\n\n' "$seed" "${commit:-unknown}"
   sed -n 's/^ladder: //p' "$1" | grep -v '^seed ' | sed 's/ *$//'
 }
+if [[ $mode == alerts ]]; then
+  for log; do
+    printf '\nCommit %s:\n\n' "$(commit "$log")"
+    sed -n 's/^alerts: //p' "$log"
+  done
+  exit 0
+fi
 if [[ $mode == ladder ]]; then
   cat <<'EOF'
 # What the ladder is tested with
