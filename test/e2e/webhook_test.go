@@ -117,3 +117,13 @@ func (w *webhook) open() []notification {
 	}
 	return open
 }
+
+// end is when an alert was called resolved after a notification.
+func (w *webhook) end(told notification) time.Time {
+	for _, n := range w.since(told.at) {
+		if n.key() == told.key() && n.Status == "resolved" {
+			return n.at
+		}
+	}
+	return time.Time{}
+}
