@@ -48,7 +48,8 @@ type panel struct {
 	link *link
 	// runbook of the alert that goes with the panel.
 	runbook string
-	// points at most that a query asks for; 0 leaves it to Grafana.
+	// points in time at most that a query asks for; 0 for 240. Those over all
+	// probers take a number of their own: they read much at each.
 	points float64
 }
 

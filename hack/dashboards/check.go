@@ -56,16 +56,16 @@ func checkProbes() []panel {
 		{
 			title: "Probes by verdict", unit: "cps", width: 8, height: 8, view: lines{stacked: true},
 			question: "What do the probes see, how many a second? On a path that must be blocked Connected is bad and anything else good.",
-			queries:  []query{{fmt.Sprintf("sum by (verdict) (rate(netladder_probes_total{%s}[$__rate_interval]))", chosen), "{{verdict}}"}},
+			queries:  []query{{fmt.Sprintf("sum by (verdict) (rate(netladder_probes_total{%s}[$__rate_interval]))", chosen), "{{verdict}}"}}, points: 120,
 		},
 		{
 			title: "Mean duration", unit: "s", width: 8, height: 8, view: lines{}, empty: "no probe succeeds",
-			question: "How long do the successful probes of each path take on average?", queries: []query{{mean, "{{path}}"}},
+			question: "How long do the successful probes of each path take on average?", queries: []query{{mean, "{{path}}"}}, points: 120,
 		},
 		{
 			title: "p50 and p99", unit: "s", width: 8, height: 8, view: lines{}, empty: "no probe succeeds, and where Prometheus does not scrape native histograms",
 			question: "How long do the successful probes of each path take?",
-			queries:  []query{{native("0.5"), "{{path}} p50"}, {native("0.99"), "{{path}} p99"}},
+			queries:  []query{{native("0.5"), "{{path}} p50"}, {native("0.99"), "{{path}} p99"}}, points: 120,
 		},
 		{
 			title: "Nodes with other verdicts than Connected", unit: "cps", width: 12, height: 8, view: bars{}, empty: "all probes of the last five minutes were Connected",

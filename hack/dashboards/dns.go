@@ -19,7 +19,7 @@ func dns() board {
 		variables: append(pathVariables(), nodeVariable()),
 		rows: []row{
 			{"State", dnsState()},
-			{"Lookups", dnsLookups()},
+			{"How lookups go", dnsLookups()},
 			{"Objective and cost", dnsCost()},
 		},
 	}

@@ -24,7 +24,7 @@ const (
 	yellow = "yellow"
 	orange = "orange"
 	red    = "red"
-	plain  = "text"
+	none   = "transparent"
 )
 
 const (
@@ -137,8 +137,8 @@ func (p *panel) grafana() *grafanaPanel {
 			Title: "What to do: " + p.runbook, Type: dashboard.DashboardLinkTypeLink, Url: ptr(runbook(p.runbook)), Tags: []string{}, TargetBlank: true,
 		}}
 	}
-	if p.points > 0 {
-		to.MaxDataPoints = ptr(p.points)
+	if !p.view.instant() {
+		to.MaxDataPoints = ptr(cmp.Or(p.points, 240))
 	}
 	p.view.apply(p, to)
 	for _, name := range slices.Sorted(maps.Keys(p.colours)) {
@@ -178,7 +178,7 @@ func (p *panel) targets() []variants.Dataquery {
 }
 
 func thresholds(steps []step) *dashboard.ThresholdsConfig {
-	to := &dashboard.ThresholdsConfig{Mode: dashboard.ThresholdsModeAbsolute, Steps: []dashboard.Threshold{{Color: plain}}}
+	to := &dashboard.ThresholdsConfig{Mode: dashboard.ThresholdsModeAbsolute, Steps: []dashboard.Threshold{{Color: blue}}}
 	for i, s := range steps {
 		if i == 0 {
 			to.Steps[0].Color = s.colour

@@ -31,7 +31,7 @@ func meshPairs() []panel {
 			question: "From which nodes (rows) does what (columns) fail, and for how many paths? A full column is a target that is broken, a full row a source. " +
 				"At most 100 pairs, the worst 10 of each path; a cell that is empty says nothing.",
 			queries: []query{{fmt.Sprintf("count by (source_node, target) (\n  %s\n)", failingPairs("")), ""}},
-			steps:   []step{{colour: plain}, {1, yellow}, {2, orange}, {4, red}}, runbook: "NetladderNodeIsolated",
+			steps:   []step{{colour: none}, {1, yellow}, {2, orange}, {4, red}}, runbook: "NetladderNodeIsolated",
 		},
 		{
 			title: "Targets not reached", empty: "no pair fails", unit: "none", width: 6, height: 11, view: bars{},

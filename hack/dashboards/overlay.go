@@ -49,7 +49,7 @@ func overlayProbes() []panel {
 			title: "Between which nodes", empty: "no pair fails", unit: "none", width: 12, height: 10, view: matrix{row: "source_node", column: "target"},
 			question: "From which nodes (rows) to which (columns) do the paths " + below + " fail, and how many of them? At most 100 pairs, the worst 10 of each path.",
 			queries:  []query{{fmt.Sprintf("count by (source_node, target) (\n  %s\n)", pairs), ""}},
-			steps:    []step{{colour: plain}, {1, yellow}, {2, orange}, {3, red}},
+			steps:    []step{{colour: none}, {1, yellow}, {2, orange}, {3, red}},
 		},
 		{
 			title: "Tunnels by verdict", unit: "cps", width: 12, height: 10, view: lines{stacked: true}, empty: "there is no path overlay (level Restricted, or no tunnels)",

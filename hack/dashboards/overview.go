@@ -32,7 +32,7 @@ func tile(title, question, expr string, colour string) panel {
 
 func overviewNow() []panel {
 	passing := tile("Passing", "How many paths are as their checks declare?", "sum("+state("Passing", "")+")", green)
-	passing.steps = []step{{colour: plain}}
+	passing.steps = []step{{colour: none}, {1, green}}
 	leader := tile("Leading", "Does exactly one controller judge the checks? While none does, nothing on this page is new.",
 		"sum(netladder_controller_leader)", green)
 	leader.steps = []step{{colour: red}, {1, green}, {2, red}}
@@ -49,7 +49,7 @@ func overviewNow() []panel {
 		tile("Degraded", "How many paths work, but slowly or not always?", "sum("+state("Degraded", "")+")", yellow),
 		tile("Unknown", "Of how many paths can nothing be said?", "sum("+state("Unknown", "")+")", orange),
 		passing,
-		tile("Causes", "For how many causes do paths fail? One broken node fails many paths, for one cause.",
+		tile("Causes known", "For how many causes do paths fail? One broken node fails many paths, for one cause.",
 			"count(max by (rung, reason, object) (netladder_cause_paths)) or max(netladder_causes_dropped)", red),
 		unseen,
 		leader,

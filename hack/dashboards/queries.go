@@ -64,7 +64,7 @@ func broken() string {
 
 // diagnosed are the paths that fail for something on these rungs.
 func diagnosed(rungs string) string {
-	return fmt.Sprintf(`max by (%s, rung, reason, message) (netladder_path_diagnosis_info{%s,rung=~"%s"})`, byPath, chosen, rungs)
+	return fmt.Sprintf(`topk(100, max by (%s, rung, reason, message) (netladder_path_diagnosis_info{%s,rung=~"%s"}))`, byPath, chosen, rungs)
 }
 
 // causes on these rungs, with their sentence; the value is how many paths fail.

@@ -112,6 +112,13 @@ type list struct {
 	desc bool
 }
 
+// tableOptions are without a footer: what is nothing must not be there.
+func tableOptions() *table.Options {
+	options := table.NewOptions()
+	options.Footer = nil
+	return options
+}
+
 // column of a list: a label, or "Value".
 type column struct {
 	label, title string
@@ -125,7 +132,7 @@ type column struct {
 func (list) instant() bool { return true }
 
 func (v list) apply(p *panel, to *grafanaPanel) {
-	options := table.NewOptions()
+	options := tableOptions()
 	if v.sort != "" {
 		options.SortBy = []common.TableSortByFieldState{{DisplayName: v.sort, Desc: ptr(v.desc)}}
 	}
@@ -163,7 +170,7 @@ type matrix struct{ row, column string }
 func (matrix) instant() bool { return true }
 
 func (v matrix) apply(_ *panel, to *grafanaPanel) {
-	to.Type, to.Options = "table", table.NewOptions()
+	to.Type, to.Options = "table", tableOptions()
 	custom := table.NewFieldConfig()
 	custom.CellOptions = &common.TableCellOptions{TableColoredBackgroundCellOptions: &common.TableColoredBackgroundCellOptions{
 		Type: common.TableCellDisplayModeColorBackground, Mode: ptr(common.TableCellBackgroundDisplayModeBasic),
