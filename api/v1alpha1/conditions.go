@@ -239,13 +239,17 @@ const (
 	// ReasonSameNodeBroken: pods on one node do not reach each other there.
 	ReasonSameNodeBroken = "SameNodeBroken"
 	// ReasonPodRouteMissing: the node of the target itself says that it has no
-	// way to it.
+	// way to it, or its kernel has no route to it as it has to other pods there.
 	ReasonPodRouteMissing = "PodRouteMissing"
 	// ReasonServiceNotProgrammed: all endpoints of the Service answer the source,
 	// and its own address does not; other Services work there.
 	ReasonServiceNotProgrammed = "ServiceNotProgrammed"
-	// ReasonProxyBroken: the same of every Service that is tested from this node.
+	// ReasonProxyBroken: the same of more than one Service that is tested from
+	// this node.
 	ReasonProxyBroken = "ProxyBroken"
+	// ReasonLoadBalancerBroken: all endpoints of the Service answer the source,
+	// and the address of its load balancer does not.
+	ReasonLoadBalancerBroken = "LoadBalancerBroken"
 	// ReasonDNSNoServers: the cluster's DNS has no ready server.
 	ReasonDNSNoServers = "DNSNoServers"
 	// ReasonDNSServersDown: none of the servers answers by its own address,

@@ -79,6 +79,14 @@ type RungStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=160
 	Evidence string `json:"evidence,omitempty"`
+
+	// at is when the last time began, by the prober's clock: it is no evidence
+	// of what began to fail later.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z$`
+	At *metav1.MicroTime `json:"at,omitempty"`
 }
 
 // GroupStatus counts the pairs of a group.
@@ -152,6 +160,14 @@ type PairStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Evidence string `json:"evidence,omitempty"`
+
+	// badSince: when the first of the bad probes in a row began, by the prober's
+	// clock. What was seen before is no evidence of why.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z$`
+	BadSince *metav1.MicroTime `json:"badSince,omitempty"`
 
 	// since: when the pair came into this state, by the prober's clock.
 	// +optional

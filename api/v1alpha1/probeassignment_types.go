@@ -30,6 +30,17 @@ type ProbeAssignmentSpec struct {
 	// +kubebuilder:validation:MaxItems=256
 	Services []AssignedService `json:"services,omitempty"`
 
+	// doubts: rows of spec.targets that are pods of this node and that others do
+	// not reach, though they reach its echo pod. While they stand here the prober
+	// looks on from their own node: at their sockets, by trying them from the
+	// host network, and at the kernel's route to them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:Minimum=0
+	// +kubebuilder:validation:items:Maximum=2047
+	Doubts []int32 `json:"doubts,omitempty"`
+
 	// pods of this node that probes start in, and whose listeners are looked
 	// at.
 	// +optional
@@ -250,6 +261,10 @@ const (
 	// to a target that is no pod: the target is there for others.
 	ProbeHostControl ProbeKind = "HostControl"
 )
+
+// ProbePodRoute looks at the kernel of a node for the route to a pod of it, and
+// sends nothing. It is a step of climbs only.
+const ProbePodRoute ProbeKind = "PodRoute"
 
 // ProbeGroup is the part of one path that one prober tests with one kind of
 // probe. For each of its sources its pairs are: for a mesh kind, each IP of

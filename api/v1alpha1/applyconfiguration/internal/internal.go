@@ -505,6 +505,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.netladder.netladder.api.v1alpha1.PairStatus
   map:
     fields:
+    - name: badSince
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: evidence
       type:
         scalar: string
@@ -706,6 +709,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
+    - name: doubts
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: atomic
     - name: groups
       type:
         list:
@@ -856,6 +865,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.netladder.netladder.api.v1alpha1.RungStatus
   map:
     fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: evidence
       type:
         scalar: string
@@ -1110,6 +1122,8 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsOperationType
   scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+  scalar: untyped
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
   map:
     fields:

@@ -34,6 +34,9 @@ type PairStatusApplyConfiguration struct {
 	Reason *string `json:"reason,omitempty"`
 	// evidence: what was seen on the wire.
 	Evidence *string `json:"evidence,omitempty"`
+	// badSince: when the first of the bad probes in a row began, by the prober's
+	// clock. What was seen before is no evidence of why.
+	BadSince *v1.MicroTime `json:"badSince,omitempty"`
 	// since: when the pair came into this state, by the prober's clock.
 	Since *v1.Time `json:"since,omitempty"`
 }
@@ -97,6 +100,14 @@ func (b *PairStatusApplyConfiguration) WithReason(value string) *PairStatusApply
 // If called multiple times, the Evidence field is set to the value of the last call.
 func (b *PairStatusApplyConfiguration) WithEvidence(value string) *PairStatusApplyConfiguration {
 	b.Evidence = &value
+	return b
+}
+
+// WithBadSince sets the BadSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BadSince field is set to the value of the last call.
+func (b *PairStatusApplyConfiguration) WithBadSince(value v1.MicroTime) *PairStatusApplyConfiguration {
+	b.BadSince = &value
 	return b
 }
 

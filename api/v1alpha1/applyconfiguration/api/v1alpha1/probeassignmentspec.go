@@ -23,6 +23,11 @@ type ProbeAssignmentSpecApplyConfiguration struct {
 	// services: which targets are one Service and what is behind it. A climb
 	// tries the endpoints of a Service that fails.
 	Services []AssignedServiceApplyConfiguration `json:"services,omitempty"`
+	// doubts: rows of spec.targets that are pods of this node and that others do
+	// not reach, though they reach its echo pod. While they stand here the prober
+	// looks on from their own node: at their sockets, by trying them from the
+	// host network, and at the kernel's route to them.
+	Doubts []int32 `json:"doubts,omitempty"`
 	// pods of this node that probes start in, and whose listeners are looked
 	// at.
 	Pods []AssignedPodApplyConfiguration `json:"pods,omitempty"`
@@ -76,6 +81,16 @@ func (b *ProbeAssignmentSpecApplyConfiguration) WithServices(values ...*Assigned
 			panic("nil value passed to WithServices")
 		}
 		b.Services = append(b.Services, *values[i])
+	}
+	return b
+}
+
+// WithDoubts adds the given value to the Doubts field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Doubts field.
+func (b *ProbeAssignmentSpecApplyConfiguration) WithDoubts(values ...int32) *ProbeAssignmentSpecApplyConfiguration {
+	for i := range values {
+		b.Doubts = append(b.Doubts, values[i])
 	}
 	return b
 }

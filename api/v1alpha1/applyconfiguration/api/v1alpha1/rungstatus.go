@@ -7,6 +7,7 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/netladder/netladder/api/v1alpha1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // RungStatusApplyConfiguration represents a declarative configuration of the RungStatus type for use
@@ -30,6 +31,9 @@ type RungStatusApplyConfiguration struct {
 	Verdict *apiv1alpha1.Verdict `json:"verdict,omitempty"`
 	// evidence: what was seen on the wire.
 	Evidence *string `json:"evidence,omitempty"`
+	// at is when the last time began, by the prober's clock: it is no evidence
+	// of what began to fail later.
+	At *v1.MicroTime `json:"at,omitempty"`
 }
 
 // RungStatusApplyConfiguration constructs a declarative configuration of the RungStatus type for use with
@@ -83,5 +87,13 @@ func (b *RungStatusApplyConfiguration) WithVerdict(value apiv1alpha1.Verdict) *R
 // If called multiple times, the Evidence field is set to the value of the last call.
 func (b *RungStatusApplyConfiguration) WithEvidence(value string) *RungStatusApplyConfiguration {
 	b.Evidence = &value
+	return b
+}
+
+// WithAt sets the At field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the At field is set to the value of the last call.
+func (b *RungStatusApplyConfiguration) WithAt(value v1.MicroTime) *RungStatusApplyConfiguration {
+	b.At = &value
 	return b
 }
