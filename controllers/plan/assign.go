@@ -78,8 +78,8 @@ func (d *draft) shrunk(n int) draft {
 	return out
 }
 
-func (a *assigner) assign(node string, resolved []*Resolved, previous *v1alpha1.ProbeAssignment) Assignment {
-	return a.finish(node, a.drafts(node, resolved, previous))
+func (a *assigner) assign(node string, resolved []*Resolved, previous *v1alpha1.ProbeAssignment, near []doubted) Assignment {
+	return a.finish(node, a.drafts(node, resolved, previous), near)
 }
 
 func (a *assigner) drafts(node string, resolved []*Resolved, previous *v1alpha1.ProbeAssignment) []draft {
@@ -99,8 +99,8 @@ func (a *assigner) drafts(node string, resolved []*Resolved, previous *v1alpha1.
 	return drafts
 }
 
-func (a *assigner) finish(node string, drafts []draft) Assignment {
-	spec, left := a.fit(slices.DeleteFunc(drafts, func(d draft) bool { return d.void() }))
+func (a *assigner) finish(node string, drafts []draft, near []doubted) Assignment {
+	spec, left := a.fit(slices.DeleteFunc(drafts, func(d draft) bool { return d.void() }), near)
 	a.slow(&spec)
 	spec.Heartbeat = metav1.Duration{Duration: a.heartbeat}
 	return Assignment{Node: node, Spec: spec, LeftOut: left}

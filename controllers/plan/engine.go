@@ -50,6 +50,7 @@ type Engine struct {
 	wires map[string][]string
 	// readers of pods.
 	readers readers
+	doubts  doubts
 	next    time.Time
 }
 
@@ -78,10 +79,12 @@ type pending struct {
 	namespaces map[string]*Namespace
 	// advanced is true if an epoch may have ended.
 	advanced bool
+	// doubts is true if reports make others.
+	doubts bool
 }
 
 func (p *pending) empty() bool {
-	return len(p.nodes)+len(p.services)+len(p.checks)+len(p.pods)+len(p.namespaces) == 0 && !p.advanced
+	return len(p.nodes)+len(p.services)+len(p.checks)+len(p.pods)+len(p.namespaces) == 0 && !p.advanced && !p.doubts
 }
 
 // keptPair is a pair behind the window of a group: a mesh target by the name
@@ -105,6 +108,7 @@ func NewEngine(s Settings) *Engine {
 		wired:   map[string]map[string]struct{}{},
 		wires:   map[string][]string{},
 		readers: newReaders(),
+		doubts:  doubts{bySource: map[string][]Doubt{}},
 		ledger:  newLedger(s.Budgets),
 	}
 	e.clear()
@@ -260,7 +264,7 @@ func (e *Engine) Assign(node string, previous *v1alpha1.ProbeAssignment) (Assign
 	a := newAssigner(e.view.cluster, e.settings, e.probers)
 	drafts := a.drafts(node, e.resolved, previous)
 	e.keep(node, drafts)
-	return a.finish(node, drafts), true
+	return a.finish(node, drafts, e.doubts.byNode[node]), true
 }
 
 // keep notes the pairs behind the windows: their targets are in no window, so

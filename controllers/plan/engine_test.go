@@ -313,6 +313,10 @@ func (w *world) compare() {
 			w.t.Fatalf("%s lost its prober and is not dirty", name)
 		}
 		delete(w.previous, name)
+		w.engine.SetDoubts(name, nil)
+	}
+	for name, p := range w.previous {
+		w.engine.SetDoubts(name, Doubts(p))
 	}
 	for _, want := range resolveAll(w.in.Checks, w.in.Cluster, w.in.Settings, w.in.Now) {
 		got := w.engine.Resolved(want.Check)
@@ -333,6 +337,24 @@ func withoutEndpoints(s v1alpha1.ProbeAssignmentSpec) v1alpha1.ProbeAssignmentSp
 	return s
 }
 
+// rungsOf are a climb that reaches every node, and no endpoint.
+func rungsOf(spec *v1alpha1.ProbeAssignmentSpec) []v1alpha1.RungStatus {
+	on := map[string]bool{}
+	var out []v1alpha1.RungStatus
+	for _, t := range spec.Targets {
+		if !on[t.Node] {
+			on[t.Node] = true
+			out = append(out, v1alpha1.RungStatus{Rung: v1alpha1.RungPodNetwork, Probe: v1alpha1.ProbeMeshTCP, Target: t.Node + "/IPv4", Verdict: v1alpha1.VerdictConnected})
+		}
+	}
+	for _, s := range spec.Services {
+		for _, e := range s.Endpoints {
+			out = append(out, v1alpha1.RungStatus{Rung: v1alpha1.RungEndpoints, Probe: v1alpha1.ProbeTCP, Target: fmt.Sprintf("%s:%d", e.IP, e.Port), Verdict: v1alpha1.VerdictDropped})
+		}
+	}
+	return out
+}
+
 func sameGroup(a, b *Group) bool {
 	return a.Key == b.Key && a.Kind == b.Kind && a.Content == b.Content && slices.Equal(a.Sources, b.Sources)
 }
@@ -346,7 +368,7 @@ func (w *world) report(node string, spec v1alpha1.ProbeAssignmentSpec) {
 			continue
 		}
 		m := g.Members[rapid.IntRange(0, len(g.Members)-1).Draw(w.t, "member")]
-		s := v1alpha1.PairStatus{Group: g.Key, State: v1alpha1.StateFailing}
+		s := v1alpha1.PairStatus{Group: g.Key, State: v1alpha1.StateFailing, Verdict: v1alpha1.VerdictDropped}
 		for _, pair := range spec.Pairs(g) {
 			if pair.Member < len(g.Members) && g.Members[pair.Member] == m {
 				s.Target = pair.Key
@@ -354,6 +376,7 @@ func (w *world) report(node string, spec v1alpha1.ProbeAssignmentSpec) {
 		}
 		p.Status.NotPassing = append(p.Status.NotPassing, s)
 	}
+	p.Status.Rungs = rungsOf(&spec)
 	got, _ := w.engine.Assign(node, p)
 	p.Spec = got.Spec
 	w.previous[node] = p

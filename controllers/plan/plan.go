@@ -93,7 +93,7 @@ func resolveAll(checks []*v1alpha1.ConnectivityCheck, c *Cluster, s Settings, no
 // before changing it.
 func Assign(node string, resolved []*Resolved, c *Cluster, s Settings, previous *v1alpha1.ProbeAssignment) Assignment {
 	a := newAssigner(c, s, probers(c.Nodes))
-	return a.assign(node, resolved, previous)
+	return a.assign(node, resolved, previous, nil)
 }
 
 // Build plans the whole cluster: the assignments of all nodes that have a
@@ -102,9 +102,14 @@ func Build(in Input) []Assignment {
 	resolved := resolveAll(in.Checks, in.Cluster, in.Settings, in.Now)
 	nodes := selectNodes(in.Cluster.Nodes, everyNode(), asSource)
 	a := newAssigner(in.Cluster, in.Settings, nodes.len())
+	all := doubts{bySource: map[string][]Doubt{}}
+	for name, previous := range in.Previous {
+		all.bySource[name] = Doubts(previous)
+	}
+	near := all.index(newView(in.Cluster, in.Now), in.Settings.Namespace)
 	out := make([]Assignment, 0, nodes.len())
 	for _, name := range nodes.names {
-		out = append(out, a.assign(name, resolved, in.Previous[name]))
+		out = append(out, a.assign(name, resolved, in.Previous[name], near[name]))
 	}
 	return out
 }

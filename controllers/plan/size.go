@@ -29,6 +29,7 @@ const (
 	memberSize      = len("2047,")
 	nodeIPs         = len(`"ips":[],`)
 	servicesRow     = len(`"services":[],`)
+	doubtsRow       = len(`"doubts":[],`)
 	specOverhead    = len(`{"nodes":[],"targets":[],"pods":[],"groups":[],"heartbeat":"999h59m59s"}`)
 )
 
@@ -79,9 +80,10 @@ func largestWindow(drafts []draft) int {
 }
 
 // fit renders drafts, made smaller by as few steps as the limit asks for.
-func (a *assigner) fit(drafts []draft) (v1alpha1.ProbeAssignmentSpec, []LeftOut) {
+func (a *assigner) fit(drafts []draft, near []doubted) (v1alpha1.ProbeAssignmentSpec, []LeftOut) {
 	whole := a.render(drafts)
 	if a.fits(&whole) {
+		a.doubts(&whole, near)
 		a.services(&whole, drafts)
 		return whole.spec, nil
 	}
@@ -92,6 +94,7 @@ func (a *assigner) fit(drafts []draft) (v1alpha1.ProbeAssignmentSpec, []LeftOut)
 	})
 	kept := apply(drafts, all[:min(n, len(all))])
 	shrunk := a.render(kept)
+	a.doubts(&shrunk, near)
 	a.services(&shrunk, kept)
 	return shrunk.spec, leftOut(drafts, kept)
 }
