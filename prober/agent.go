@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/prober/climb"
+	"github.com/netladder/netladder/prober/kernel"
 	"github.com/netladder/netladder/prober/probe"
 	"github.com/netladder/netladder/prober/report"
 	"github.com/netladder/netladder/prober/schedule"
@@ -45,6 +47,8 @@ type agent struct {
 	publicRoots func() *x509.CertPool
 
 	overlay *overlay
+	// podRoutes is kernel.ReadPodRoutes; replaced in tests.
+	podRoutes func(host kernel.Entry, to netip.Addr) (kernel.PodRoutes, error)
 
 	can      abilities
 	spaces   namespaces // nil where none can be entered
@@ -60,6 +64,7 @@ type agent struct {
 	// Only the watch's goroutine touches these.
 	seen    bool
 	spec    *v1alpha1.ProbeAssignmentSpec
+	ground  *climb.Ground              // of spec
 	batches map[probe.Kind]probe.Batch // nil for those that could not be made
 	sourced map[probe.Kind]*sourcedBatch
 }
@@ -90,7 +95,8 @@ func (a *agent) assigned(obj *v1alpha1.ProbeAssignment) {
 	pairs, _ := a.tracker.Pairs()
 	a.metrics.pairs.Set(float64(pairs))
 	a.scheduler.Update(groups)
-	a.climber.Update(func(ref climb.Ref) []climb.Step { return a.steps(a.spec, ref) })
+	a.climber.Update(func(ref climb.Ref) []climb.Step { return a.steps(a.ground, ref) })
+	a.climber.Watch(a.doubts(a.ground))
 	a.reporter.Assigned(a.spec.Heartbeat.Duration, settle)
 	a.log.Info("assignment", "groups", len(groups), "pairs", pairs)
 }
@@ -105,6 +111,7 @@ func (a *agent) withdraw() {
 	a.overlay.update(&v1alpha1.ProbeAssignmentSpec{}, a.node)
 	a.tracker.Update(&v1alpha1.ProbeAssignmentSpec{}, nil, a.clock.Now())
 	a.climber.Update(func(climb.Ref) []climb.Step { return nil })
+	a.climber.Watch(nil)
 	a.metrics.keep(nil)
 	a.metrics.pairs.Set(0)
 	a.reporter.Withdrawn()
@@ -127,6 +134,7 @@ func (a *agent) enter(spec *v1alpha1.ProbeAssignmentSpec) {
 // groups returns what to schedule, the paths that are in it, and within what
 // time the pairs of each group will have been attempted.
 func (a *agent) groups(spec *v1alpha1.ProbeAssignmentSpec) ([]schedule.Group, map[pathKey]struct{}, map[string]time.Duration) {
+	a.ground = climb.NewGround(spec)
 	groups := make([]schedule.Group, 0, len(spec.Groups))
 	paths := make(map[pathKey]struct{}, len(spec.Groups))
 	settle := make(map[string]time.Duration, len(spec.Groups))
@@ -158,7 +166,7 @@ func (a *agent) group(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGrou
 	}
 	template := a.target(spec, pg, g.Timeout)
 	pairs := spec.Pairs(pg)
-	up := a.ladder(spec, pg, g.Interval)
+	up := a.ladder(a.ground, pg, g.Interval)
 	path.expect(g.Content, pg.Kind, pairs)
 	for _, p := range pairs {
 		target := template

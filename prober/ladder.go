@@ -15,48 +15,42 @@ import (
 // ladder is what the pairs of one group climb while they are bad.
 type ladder struct {
 	agent    *agent
-	spec     *v1alpha1.ProbeAssignmentSpec
+	ground   *climb.Ground
 	group    *v1alpha1.ProbeGroup
 	interval time.Duration
 }
 
 // ladder returns nil for a group whose silence is no fault: a proof, and what
 // must be blocked.
-func (a *agent) ladder(spec *v1alpha1.ProbeAssignmentSpec, pg *v1alpha1.ProbeGroup, interval time.Duration) *ladder {
+func (a *agent) ladder(ground *climb.Ground, pg *v1alpha1.ProbeGroup, interval time.Duration) *ladder {
 	if pg.Kind.Proves() || pg.Expect == v1alpha1.ExpectDeny || a.can.unsupported(pg) != "" {
 		return nil
 	}
-	return &ladder{agent: a, spec: spec, group: pg, interval: interval}
+	return &ladder{agent: a, ground: ground, group: pg, interval: interval}
 }
 
-// saw takes in what a probe of a pair saw, and whether the pair still is to be
-// tested in every round: whoever does not, and is Inconclusive, fails no more.
-func (l *ladder) saw(pair string, v v1alpha1.Verdict, every bool) {
+// saw takes in what a probe of a pair saw, which began at that time, and whether
+// the pair still is to be tested in every round: whoever does not, and is
+// Inconclusive, fails no more.
+func (l *ladder) saw(pair string, v v1alpha1.Verdict, began time.Time, every bool) {
 	switch {
 	case l == nil:
 	case v.IsBad():
 		ref := climb.Ref{Group: l.group.Key, Pair: pair}
-		l.agent.climber.Bad(ref, l.interval, func() []climb.Step { return l.agent.steps(l.spec, ref) })
+		l.agent.climber.Bad(ref, began, l.interval, func() []climb.Step { return l.agent.steps(l.ground, ref) })
 	case v == v1alpha1.VerdictConnected, v == v1alpha1.VerdictInconclusive && !every:
 		l.agent.climber.Good(climb.Ref{Group: l.group.Key, Pair: pair})
 	}
 }
 
 // steps returns those of a pair of an assignment, nil for one that is not in it.
-func (a *agent) steps(spec *v1alpha1.ProbeAssignmentSpec, ref climb.Ref) []climb.Step {
+func (a *agent) steps(ground *climb.Ground, ref climb.Ref) []climb.Step {
 	here := climb.Here{Node: a.node, Host: a.can.enter, HalfOpen: a.can.enter && a.can.raw, ResolvConf: a.resolvConf}
-	for i := range spec.Groups {
-		pg := &spec.Groups[i]
-		if pg.Key != ref.Group {
-			continue
-		}
-		for _, p := range spec.Pairs(pg) {
-			if p.Key == ref.Pair {
-				return append([]climb.Step{}, here.Steps(spec, pg, &p)...)
-			}
-		}
+	pg, p := ground.Pair(ref)
+	if p == nil {
+		return nil
 	}
-	return nil
+	return append([]climb.Step{}, here.Steps(ground, pg, p)...)
 }
 
 // climb makes one step.
@@ -79,6 +73,10 @@ func (a *agent) climb(ctx context.Context, s climb.Step, timeout time.Duration) 
 	}
 	f := a.probe(probe.Kind(s.Probe))
 	switch s.Probe {
+	case v1alpha1.ProbeListener:
+		f, t.Entry = a.probeListener, &origin{spaces: a.spaces, listener: s.Pod}
+	case v1alpha1.ProbePodRoute:
+		f = a.probePodRoute
 	case v1alpha1.ProbeTunnel:
 		f = a.probeTunnel
 	case v1alpha1.ProbeMTU:

@@ -22,6 +22,7 @@ import (
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/prober/apiaccess"
 	"github.com/netladder/netladder/prober/climb"
+	"github.com/netladder/netladder/prober/kernel"
 	"github.com/netladder/netladder/prober/netns"
 	"github.com/netladder/netladder/prober/probe"
 	"github.com/netladder/netladder/prober/report"
@@ -96,7 +97,7 @@ func Run(ctx context.Context, o Options) error {
 func newAgent(o Options, writer report.Writer) *agent {
 	m := newMetrics()
 	a := &agent{
-		node: o.NodeName, podUID: o.PodUID, resolvConf: o.ResolvConf, overlay: newOverlay(), probes: o.Probes, log: o.Log, clock: clock.RealClock{}, metrics: m,
+		node: o.NodeName, podUID: o.PodUID, resolvConf: o.ResolvConf, overlay: newOverlay(), podRoutes: kernel.ReadPodRoutes, probes: o.Probes, log: o.Log, clock: clock.RealClock{}, metrics: m,
 		publicRoots: sync.OnceValue(publicRoots),
 		batches:     map[probe.Kind]probe.Batch{}, sourced: map[probe.Kind]*sourcedBatch{},
 		can: abilitiesOf(v1alpha1.LevelRestricted, 0), canaries: newCanaries(clock.RealClock{}),

@@ -45,9 +45,9 @@ func (r *recorder) Record(o *schedule.Outcome) bool {
 		r.path.sawLookup(r.key, o.Queries)
 	}
 	every := r.pair.Observe(track.Observation{
-		Verdict: verdict, Latency: o.Latency, Timed: o.Timed, Reason: o.Reason, Evidence: o.Evidence, Queries: o.Queries,
+		Verdict: verdict, Latency: o.Latency, Timed: o.Timed, Reason: o.Reason, Evidence: o.Evidence, Queries: o.Queries, Began: o.Began,
 	}, o.At)
-	r.ladder.saw(r.key, verdict, every)
+	r.ladder.saw(r.key, verdict, o.Began, every)
 	if r.log.Enabled() && verdict.Denies() {
 		r.logDenial()
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -26,6 +27,8 @@ const (
 	// question to a DNS server, which are few for a whole cluster that asks them.
 	rest     = 10 * time.Second
 	nameRest = 30 * time.Second
+	// again is the least time between two runs of one step that did not rest before.
+	again = time.Minute
 	// maxQuiet is the longest time between two news of a step that never sees the
 	// same twice.
 	maxQuiet = 10 * time.Minute
@@ -61,23 +64,37 @@ type Climber struct {
 	climbing atomic.Int64
 
 	mu    sync.Mutex
-	pairs map[Ref][]Key
+	pairs map[Ref]*bad
 	steps map[Key]*state
 	// resting are steps that nobody needs and that ran a moment ago: who needs
 	// one again shares what it saw.
 	resting  map[Key]*state
 	underWay int
+	// watched steps, and what ends watching them.
+	watched map[Key]context.CancelFunc
+}
+
+// bad is a pair that is bad, since its first bad probe began.
+type bad struct {
+	keys  []Key
+	since time.Time
 }
 
 // state of a step.
 type state struct {
 	step Step
-	// users are how many bad pairs need it.
+	// users are how many bad pairs need it, the last of them since asked.
 	users   int
+	asked   time.Time
 	running bool
 	ranAt   time.Time
-	// seen is false until it ran once.
+	// againAt is when it last was made before it had rested, for a pair that
+	// began to be bad after it was made.
+	againAt time.Time
+	// seen is false until it ran once. What it saw was seen at: a run that began
+	// then.
 	seen     bool
+	at       time.Time
 	verdict  probe.Verdict
 	evidence string
 	// told is the verdict that was news, at toldAt, and quiet for how long another
@@ -87,16 +104,36 @@ type state struct {
 	quiet  time.Duration
 }
 
-// see takes in what a run saw, and says whether that is news. What comes and
-// goes is told ever more rarely, which costs the others no more than its
-// latest turn.
+// see takes in what a run saw, and says whether that is news: another verdict, or
+// the first that is evidence for a pair. What comes and goes is told ever more
+// rarely, which costs the others no more than its latest turn.
 func (s *state) see(r probe.Result, now time.Time) bool {
-	news := s.users > 0 && (s.toldAt.IsZero() || s.told != r.Verdict && now.Sub(s.toldAt) >= s.quiet)
-	s.seen, s.verdict, s.evidence = true, r.Verdict, r.Evidence
-	if news {
+	before := s.at
+	s.seen, s.at, s.verdict, s.evidence = true, s.ranAt, r.Verdict, r.Evidence
+	switch {
+	case s.users == 0:
+		return false
+	case s.toldAt.IsZero() || s.told != r.Verdict && now.Sub(s.toldAt) >= s.quiet:
 		s.told, s.toldAt, s.quiet = r.Verdict, now, min(max(2*s.quiet, rest), maxQuiet)
+		return true
 	}
-	return news
+	return before.Before(s.asked) && !s.at.Before(s.asked)
+}
+
+// due says whether the step is to be made now: because it has rested, or because
+// a pair needs what is newer than what was seen, and it was not made again for
+// such a reason a moment ago.
+func (s *state) due(now time.Time, interval time.Duration) bool {
+	switch {
+	case s.running:
+		return false
+	case s.ranAt.IsZero() || now.Sub(s.ranAt) >= max(interval, s.rest()):
+		return true
+	case s.ranAt.Before(s.asked) && now.Sub(s.againAt) >= again:
+		s.againAt = now
+		return true
+	}
+	return false
 }
 
 // New returns a Climber for which nothing is bad.
@@ -104,7 +141,7 @@ func New(o Options) *Climber {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	c := &Climber{o: o, pairs: map[Ref][]Key{}, steps: map[Key]*state{}, resting: map[Key]*state{}}
+	c := &Climber{o: o, pairs: map[Ref]*bad{}, steps: map[Key]*state{}, resting: map[Key]*state{}}
 	c.root, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -115,34 +152,38 @@ func (c *Climber) Close() {
 	c.wg.Wait()
 }
 
-// Bad says that a pair's probe failed. The first time, and from then on when a
-// step has rested for the interval and no less than 10 s, it is made. steps is
-// called the first time only.
-func (c *Climber) Bad(ref Ref, interval time.Duration, steps func() []Step) {
+// Bad says that a pair's probe, which began at that time, failed. The first time,
+// and from then on when a step has rested for the interval and no less than 10 s,
+// it is made; before that once more, where the pair began to be bad after it was
+// made. steps is called the first time only.
+func (c *Climber) Bad(ref Ref, began time.Time, interval time.Duration, steps func() []Step) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	keys, known := c.pairs[ref]
-	if !known {
-		keys = c.take(steps())
-		c.pairs[ref] = keys
+	p := c.pairs[ref]
+	if p == nil {
+		p = &bad{since: began, keys: c.take(steps(), began)}
+		c.pairs[ref] = p
 		c.climbing.Store(int64(len(c.pairs)))
 	}
 	now := c.o.Clock.Now()
-	for _, k := range keys {
-		s := c.steps[k]
-		if s.running || !s.ranAt.IsZero() && now.Sub(s.ranAt) < max(interval, s.rest()) || c.underWay >= maxUnderWay || c.root.Err() != nil {
-			continue
+	for _, k := range p.keys {
+		if s := c.steps[k]; c.underWay < maxUnderWay && c.root.Err() == nil && s.due(now, interval) {
+			c.start(s, now)
 		}
-		s.running, s.ranAt = true, now
-		c.underWay++
-		step := s.step
-		c.wg.Go(func() { c.run(s, step) })
 	}
 }
 
-// take makes room for the steps of a pair and returns the keys of those that
-// found some.
-func (c *Climber) take(steps []Step) []Key {
+// start a step.
+func (c *Climber) start(s *state, now time.Time) {
+	s.running, s.ranAt = true, now
+	c.underWay++
+	step := s.step
+	c.wg.Go(func() { c.run(s, step) })
+}
+
+// take makes room for the steps of a pair that is bad since then, and returns the
+// keys of those that found some.
+func (c *Climber) take(steps []Step, since time.Time) []Key {
 	keys := make([]Key, 0, len(steps))
 	for i := range steps {
 		s := c.steps[steps[i].Key]
@@ -154,6 +195,9 @@ func (c *Climber) take(steps []Step) []Key {
 			c.steps[s.step.Key] = s
 		}
 		s.users++
+		if s.asked.Before(since) {
+			s.asked = since
+		}
 		keys = append(keys, s.step.Key)
 	}
 	return keys
@@ -186,8 +230,10 @@ func (c *Climber) Good(ref Ref) {
 }
 
 func (c *Climber) good(ref Ref) {
-	c.release(c.pairs[ref])
-	delete(c.pairs, ref)
+	if p := c.pairs[ref]; p != nil {
+		c.release(p.keys)
+		delete(c.pairs, ref)
+	}
 	c.climbing.Store(int64(len(c.pairs)))
 }
 
@@ -212,7 +258,7 @@ func (s *state) rest() time.Duration {
 func (c *Climber) lay(s *state) {
 	now := c.o.Clock.Now()
 	for k, r := range c.resting {
-		if !r.running && now.Sub(r.ranAt) >= rest {
+		if !r.running && now.Sub(r.ranAt) >= rest && now.Sub(r.againAt) >= again {
 			delete(c.resting, k)
 		}
 	}
@@ -225,11 +271,14 @@ func (c *Climber) lay(s *state) {
 func (c *Climber) wake(step Step) *state {
 	s := c.resting[step.Key]
 	delete(c.resting, step.Key)
-	if s == nil || !s.running && c.o.Clock.Now().Sub(s.ranAt) >= rest {
+	switch {
+	case s == nil:
 		return &state{step: step}
+	case !s.running && c.o.Clock.Now().Sub(s.ranAt) >= rest:
+		return &state{step: step, againAt: s.againAt}
 	}
 	// What it saw was of another failure: it says nothing until it is made again.
-	s.step, s.seen = step, false
+	s.step, s.seen, s.at, s.asked = step, false, time.Time{}, time.Time{}
 	return s
 }
 
@@ -238,11 +287,12 @@ func (c *Climber) wake(step Step) *state {
 func (c *Climber) Update(steps func(Ref) []Step) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for ref, before := range c.pairs {
+	for ref, p := range c.pairs {
 		if now := steps(ref); now == nil {
 			c.good(ref)
 		} else {
-			c.pairs[ref] = c.take(now)
+			before := p.keys
+			p.keys = c.take(now, p.since)
 			c.release(before)
 		}
 	}
@@ -257,7 +307,7 @@ func (c *Climber) Rungs() []v1alpha1.RungStatus {
 		if s.seen {
 			out = append(out, v1alpha1.RungStatus{
 				Source: s.step.Source, Rung: s.step.Rung, Probe: s.step.Probe, Target: s.step.Key.Target,
-				Verdict: v1alpha1.Verdict(s.verdict), Evidence: s.evidence,
+				Verdict: v1alpha1.Verdict(s.verdict), Evidence: s.evidence, At: &metav1.MicroTime{Time: s.at},
 			})
 		}
 	}

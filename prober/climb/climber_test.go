@@ -76,37 +76,37 @@ func TestClimber(t *testing.T) {
 			}
 		}
 		c.Good(a)
-		c.Bad(a, time.Second, steps("x", "y"))
-		c.Bad(a, time.Second, steps("never asked again"))
+		c.Bad(a, time.Now(), time.Second, steps("x", "y"))
+		c.Bad(a, time.Now(), time.Second, steps("never asked again"))
 		want("under way nothing is told", 0, 0)
 		settle()
 		want("both were made, at once", 2, 2, "x Dropped", "y Dropped")
-		c.Bad(b, time.Second, steps("y", "z"))
+		c.Bad(b, time.Now(), time.Second, steps("y", "z"))
 		settle()
-		want("what was just made is shared", 3, 3, "x Dropped", "y Dropped", "z Dropped")
+		want("what was made before is no evidence", 4, 4, "x Dropped", "y Dropped", "z Dropped")
 		time.Sleep(rest)
-		c.Bad(a, time.Second, nil)
+		c.Bad(a, time.Now(), time.Second, nil)
 		settle()
-		want("rested: made again, and no news", 5, 3, "x Dropped", "y Dropped", "z Dropped")
+		want("rested: made again, and no news", 6, 4, "x Dropped", "y Dropped", "z Dropped")
 		verdict.Store(probe.Connected)
 		time.Sleep(rest)
-		c.Bad(a, time.Minute, nil)
+		c.Bad(a, time.Now(), time.Minute, nil)
 		settle()
-		want("a long interval is a long rest", 5, 3, "x Dropped", "y Dropped", "z Dropped")
-		c.Bad(a, time.Second, nil)
+		want("a long interval is a long rest", 6, 4, "x Dropped", "y Dropped", "z Dropped")
+		c.Bad(a, time.Now(), time.Second, nil)
 		settle()
-		want("another verdict is news", 7, 5, "x Connected", "y Connected", "z Dropped")
+		want("another verdict is news", 8, 6, "x Connected", "y Connected", "z Dropped")
 		c.Good(a)
-		want("what b needs stays", 7, 5, "y Connected", "z Dropped")
+		want("what b needs stays", 8, 6, "y Connected", "z Dropped")
 		c.Update(func(r Ref) []Step {
 			if r != b {
 				t.Errorf("asked for %v", r)
 			}
 			return steps("z", "new")()
 		})
-		want("and what it needs no more goes", 7, 5, "z Dropped")
+		want("and what it needs no more goes", 8, 6, "z Dropped")
 		c.Update(func(Ref) []Step { return nil })
-		want("gone", 7, 5)
+		want("gone", 8, 6)
 	})
 }
 
@@ -115,17 +115,26 @@ func TestEvidenceIsNotOlderThanTheFailure(t *testing.T) {
 	climbing(t, func(c *Climber, runs, _ *atomic.Int32, verdict *atomic.Value) {
 		a := Ref{"g", "a"}
 		verdict.Store(probe.Connected)
-		c.Bad(a, time.Second, steps("x"))
+		c.Bad(a, time.Now(), time.Second, steps("x"))
 		settle()
 		c.Good(a)
 		verdict.Store(probe.Dropped)
-		c.Bad(a, time.Second, steps("x"))
+		c.Bad(a, time.Now(), time.Second, steps("x"))
+		if n := len(c.Rungs()); n != 0 {
+			t.Errorf("%d rungs of the failure before", n)
+		}
 		settle()
-		if n := len(c.Rungs()); n != 0 || runs.Load() != 1 {
+		if r := c.Rungs(); len(r) != 1 || r[0].Verdict != v1alpha1.VerdictDropped || runs.Load() != 2 {
+			t.Errorf("asked again at once: %d runs, rungs %+v", runs.Load(), r)
+		}
+		c.Good(a)
+		c.Bad(a, time.Now(), time.Second, steps("x"))
+		settle()
+		if n := len(c.Rungs()); n != 0 || runs.Load() != 2 {
 			t.Errorf("%d rungs of the failure before, %d runs", n, runs.Load())
 		}
 		time.Sleep(rest)
-		c.Bad(a, time.Second, nil)
+		c.Bad(a, time.Now(), time.Second, nil)
 		settle()
 		if r := c.Rungs(); len(r) != 1 || r[0].Verdict != v1alpha1.VerdictDropped {
 			t.Errorf("rungs %+v", r)
@@ -141,7 +150,7 @@ func TestDNSServersAreAskedMoreRarely(t *testing.T) {
 			return []Step{{Key: Key{Rung: v1alpha1.RungDNS, Probe: v1alpha1.ProbeDNS, Target: "10.96.0.10:53"}}}
 		}
 		for range 6 { // at 0, 12, 24, 36, 48 and 60 s
-			c.Bad(Ref{"g", "a"}, time.Second, ask)
+			c.Bad(Ref{"g", "a"}, time.Now(), time.Second, ask)
 			settle()
 			time.Sleep(rest)
 		}
@@ -154,7 +163,7 @@ func TestDNSServersAreAskedMoreRarely(t *testing.T) {
 // A pair that recovers while its climb is under way leaves nothing behind.
 func TestClimbThatNobodyNeedsAnyMore(t *testing.T) {
 	climbing(t, func(c *Climber, runs, news *atomic.Int32, _ *atomic.Value) {
-		c.Bad(Ref{"g", "a"}, time.Second, steps("x"))
+		c.Bad(Ref{"g", "a"}, time.Now(), time.Second, steps("x"))
 		c.Good(Ref{"g", "a"})
 		settle()
 		if runs.Load() != 1 || news.Load() != 0 || len(c.Rungs()) != 0 || len(c.steps) != 0 || c.underWay != 0 {
@@ -163,30 +172,30 @@ func TestClimbThatNobodyNeedsAnyMore(t *testing.T) {
 	})
 }
 
-// A pair that is bad every other time is climbed for no more often than one that
-// always is.
+// A pair that is bad every other time is climbed for hardly more often than one
+// that always is: once a minute more.
 func TestStepsRestAlsoWhileNobodyNeedsThem(t *testing.T) {
 	climbing(t, func(c *Climber, runs, _ *atomic.Int32, _ *atomic.Value) {
 		for range 15 {
-			c.Bad(Ref{"g", "a"}, time.Second, steps("x"))
+			c.Bad(Ref{"g", "a"}, time.Now(), time.Second, steps("x"))
 			time.Sleep(time.Second)
 			c.Good(Ref{"g", "a"})
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		if got := runs.Load(); got != 3 {
-			t.Errorf("%d runs in 30 s, want 3", got)
+		if got := runs.Load(); got != 4 {
+			t.Errorf("%d runs in 30 s, want 4", got)
 		}
 		for i := range 3 * maxSteps {
-			c.Bad(Ref{"g", "a"}, time.Second, steps(fmt.Sprint(i)))
+			c.Bad(Ref{"g", "a"}, time.Now(), time.Second, steps(fmt.Sprint(i)))
 			c.Good(Ref{"g", "a"})
 			time.Sleep(time.Millisecond)
 		}
 		if len(c.resting) > maxSteps {
 			t.Errorf("%d steps are remembered", len(c.resting))
 		}
-		time.Sleep(rest)
-		c.Bad(Ref{"g", "a"}, time.Second, steps("y"))
+		time.Sleep(again)
+		c.Bad(Ref{"g", "a"}, time.Now(), time.Second, steps("y"))
 		c.Good(Ref{"g", "a"})
 		if len(c.resting) != 1 {
 			t.Errorf("%d steps are remembered that have rested", len(c.resting))
@@ -200,7 +209,7 @@ func TestNewsOfAStepGrowRare(t *testing.T) {
 	climbing(t, func(c *Climber, runs, news *atomic.Int32, verdict *atomic.Value) {
 		for i := range 360 {
 			verdict.Store([]probe.Verdict{probe.Dropped, probe.Connected}[i%2])
-			c.Bad(Ref{"g", "a"}, time.Second, steps("x"))
+			c.Bad(Ref{"g", "a"}, time.Now(), time.Second, steps("x"))
 			time.Sleep(rest)
 		}
 		if runs.Load() != 360 || news.Load() > 12 {
@@ -209,7 +218,7 @@ func TestNewsOfAStepGrowRare(t *testing.T) {
 		before := news.Load()
 		for range 61 {
 			verdict.Store(probe.Refused)
-			c.Bad(Ref{"g", "a"}, time.Second, steps("x"))
+			c.Bad(Ref{"g", "a"}, time.Now(), time.Second, steps("x"))
 			time.Sleep(rest)
 		}
 		if got := news.Load() - before; got != 1 {
@@ -221,7 +230,7 @@ func TestNewsOfAStepGrowRare(t *testing.T) {
 func TestClimberIsBounded(t *testing.T) {
 	climbing(t, func(c *Climber, runs, _ *atomic.Int32, _ *atomic.Value) {
 		for i := range 3 * maxSteps {
-			c.Bad(Ref{"g", fmt.Sprint(i)}, time.Second, steps(fmt.Sprint(i)))
+			c.Bad(Ref{"g", fmt.Sprint(i)}, time.Now(), time.Second, steps(fmt.Sprint(i)))
 		}
 		synctest.Wait()
 		if runs.Load() != maxUnderWay {
@@ -229,7 +238,7 @@ func TestClimberIsBounded(t *testing.T) {
 		}
 		settle()
 		for i := range 3 * maxSteps {
-			c.Bad(Ref{"g", fmt.Sprint(i)}, time.Second, nil)
+			c.Bad(Ref{"g", fmt.Sprint(i)}, time.Now(), time.Second, nil)
 		}
 		settle()
 		if n := len(c.Rungs()); n != maxSteps {
@@ -252,7 +261,7 @@ func TestStepsAreKeptWhileTheyAreNeeded(t *testing.T) {
 				if _, known := bad[ref]; !known {
 					bad[ref] = targets
 				}
-				c.Bad(ref, time.Second, steps(targets...))
+				c.Bad(ref, time.Now(), time.Second, steps(targets...))
 			case 1:
 				delete(bad, ref)
 				c.Good(ref)

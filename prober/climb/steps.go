@@ -18,6 +18,8 @@ import (
 // Key share it.
 type Step struct {
 	Key
+	// Pod whose sockets are looked at, by its UID; of kind Listener only.
+	Pod string
 	// Target of the probe, without the place where it starts and the timeout.
 	To probe.Target
 }
@@ -56,8 +58,9 @@ type Here struct {
 
 // Steps lists the rungs below a pair of an assignment. It is empty where there
 // is none to try: a target outside of the cluster has no ladder.
-func (h Here) Steps(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup, p *v1alpha1.Pair) []Step {
-	c := &climb{here: h, spec: spec, group: g, family: p.Addr.Addr(), seen: map[Key]struct{}{}}
+func (h Here) Steps(ground *Ground, g *v1alpha1.ProbeGroup, p *v1alpha1.Pair) []Step {
+	ground.survey()
+	c := &climb{here: h, ground: ground, group: g, family: p.Addr.Addr(), seen: map[Key]struct{}{}}
 	if p.Source != nil {
 		c.source, c.sourceIP = p.Source.UID, p.SourceIP
 	} else if g.From == v1alpha1.SourceHost {
@@ -76,7 +79,7 @@ func (h Here) Steps(spec *v1alpha1.ProbeAssignmentSpec, g *v1alpha1.ProbeGroup, 
 // climb is the list of one pair's steps while it is made.
 type climb struct {
 	here     Here
-	spec     *v1alpha1.ProbeAssignmentSpec
+	ground   *Ground
 	group    *v1alpha1.ProbeGroup
 	source   string
 	sourceIP netip.Addr
@@ -105,11 +108,7 @@ func (c *climb) names() {
 	default:
 		question.Name = c.group.Host.Hostname
 	}
-	for i := range c.spec.Services {
-		service := &c.spec.Services[i]
-		if !service.DNS {
-			continue
-		}
+	for _, service := range c.ground.dns {
 		for _, servers := range [][]v1alpha1.AssignedTarget{service.Addresses, service.Endpoints} {
 			each(servers, func(t *v1alpha1.AssignedTarget, addr netip.AddrPort) {
 				question.Server = addr
@@ -129,11 +128,7 @@ func (c *climb) names() {
 // service tries what is behind the Service that the pair's target is an
 // address of.
 func (c *climb) service(p *v1alpha1.Pair) {
-	for i := range c.spec.Services {
-		service := &c.spec.Services[i]
-		if !c.isOf(service, p) {
-			continue
-		}
+	for _, service := range c.ground.services[p.Target] {
 		// What the application makes of it is the application's rung.
 		kind := v1alpha1.ProbeTCP
 		switch {
@@ -153,15 +148,6 @@ func (c *climb) service(p *v1alpha1.Pair) {
 	}
 }
 
-func (c *climb) isOf(service *v1alpha1.AssignedService, p *v1alpha1.Pair) bool {
-	for _, row := range service.Targets {
-		if row >= 0 && int(row) < len(c.spec.Targets) && &c.spec.Targets[row] == p.Target {
-			return true
-		}
-	}
-	return false
-}
-
 // each calls f for the targets that can be dialled.
 func each(targets []v1alpha1.AssignedTarget, f func(*v1alpha1.AssignedTarget, netip.AddrPort)) {
 	for i := range targets {
@@ -177,33 +163,27 @@ func each(targets []v1alpha1.AssignedTarget, f func(*v1alpha1.AssignedTarget, ne
 // between tries what connects this node with another, or with its own pods,
 // whoever the pair's source and target are.
 func (c *climb) between(node string) {
-	if node == "" {
+	n := c.ground.nodes[node]
+	if n == nil {
 		return
 	}
-	for i := range c.spec.Nodes {
-		n := &c.spec.Nodes[i]
-		if n.Name != node {
-			continue
-		}
-		for _, ip := range c.addresses(n.EchoIPs) {
-			c.add(Key{"", v1alpha1.RungPodNetwork, v1alpha1.ProbeMeshTCP, v1alpha1.MeshPairKey(node, ip)},
-				probe.Target{Addr: netip.AddrPortFrom(ip, v1alpha1.EchoPort), EchoUID: n.EchoUID})
-		}
-		if node == c.here.Node {
-			return
-		}
-		source := ""
-		if c.here.Host {
-			source = SourceHost
-		}
-		for _, ip := range c.addresses(n.IPs) {
-			c.add(Key{source, v1alpha1.RungUnderlay, v1alpha1.ProbeICMP, v1alpha1.MeshPairKey(node, ip)},
-				probe.Target{Addr: netip.AddrPortFrom(ip, 0)})
-		}
-		c.large(n)
-		c.tunnels(n)
+	for _, ip := range c.addresses(n.EchoIPs) {
+		c.add(Key{"", v1alpha1.RungPodNetwork, v1alpha1.ProbeMeshTCP, v1alpha1.MeshPairKey(node, ip)},
+			probe.Target{Addr: netip.AddrPortFrom(ip, v1alpha1.EchoPort), EchoUID: n.EchoUID})
+	}
+	if node == c.here.Node {
 		return
 	}
+	source := ""
+	if c.here.Host {
+		source = SourceHost
+	}
+	for _, ip := range c.addresses(n.IPs) {
+		c.add(Key{source, v1alpha1.RungUnderlay, v1alpha1.ProbeICMP, v1alpha1.MeshPairKey(node, ip)},
+			probe.Target{Addr: netip.AddrPortFrom(ip, 0)})
+	}
+	c.large(n)
+	c.tunnels(n)
 }
 
 // large tries whether large packets reach the pods of a node where small ones do.

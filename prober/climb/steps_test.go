@@ -96,7 +96,7 @@ func TestSteps(t *testing.T) {
 			found := false
 			for _, p := range spec.Pairs(&c.group) {
 				if p.Key == c.pair {
-					steps, found = c.here.Steps(spec, &c.group, &p), true
+					steps, found = c.here.Steps(NewGround(spec), &c.group, &p), true
 				}
 			}
 			if !found {
@@ -126,7 +126,7 @@ func TestStepTargets(t *testing.T) {
 		DNS: &v1alpha1.DNSTarget{Name: "a.test.", Type: v1alpha1.DNSTypeAAAA, Answers: []string{"fd00::1"}},
 	}
 	pair := spec.Pairs(&g)[0]
-	steps := Here{Node: "node1", ResolvConf: "/etc/other"}.Steps(spec, &g, &pair)
+	steps := Here{Node: "node1", ResolvConf: "/etc/other"}.Steps(NewGround(spec), &g, &pair)
 	to := map[string]Step{}
 	for _, s := range steps {
 		to[s.Key.Target] = s
@@ -138,7 +138,7 @@ func TestStepTargets(t *testing.T) {
 	}
 	g = v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeMeshUDP, Members: []int32{1}, Port: v1alpha1.EchoPort}
 	pair = spec.Pairs(&g)[0]
-	for _, s := range (Here{Node: "node1"}).Steps(spec, &g, &pair) {
+	for _, s := range (Here{Node: "node1"}).Steps(NewGround(spec), &g, &pair) {
 		switch {
 		case s.Probe == v1alpha1.ProbeMeshTCP && (s.To.Addr.String() != "10.0.2.1:8441" || s.To.EchoUID != "echo2"),
 			s.Probe == v1alpha1.ProbeICMP && s.To.Addr.String() != "172.30.0.2:0":

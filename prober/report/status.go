@@ -55,6 +55,7 @@ func Build(podUID string, now time.Time, groups []v1alpha1.GroupStatus, pairs []
 		if p.Since != nil {
 			p.Since = wholeSeconds(p.Since.Time)
 		}
+		p.BadSince = micro(p.BadSince)
 	}
 	return &v1alpha1.ProbeAssignmentStatus{
 		PodUID: clean(podUID, maxPodUID), Heartbeat: wholeSeconds(now), Groups: groups, NotPassing: pairs, Cut: int32(cut),
@@ -69,6 +70,7 @@ func bounded(rungs []v1alpha1.RungStatus) []v1alpha1.RungStatus {
 		r.Source, r.Rung = clean(r.Source, maxSource), v1alpha1.Rung(clean(string(r.Rung), maxRung))
 		r.Probe, r.Target = v1alpha1.ProbeKind(clean(string(r.Probe), maxRung)), clean(r.Target, maxTarget)
 		r.Verdict, r.Evidence = v1alpha1.Verdict(clean(string(r.Verdict), maxVerdict)), clean(r.Evidence, maxRungEvidence)
+		r.At = micro(r.At)
 	}
 	return rungs
 }
@@ -110,6 +112,14 @@ func severity(s v1alpha1.State) int {
 
 func wholeSeconds(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t.UTC().Truncate(time.Second)}
+}
+
+// micro is a time as the API server keeps it; nil stays nil.
+func micro(t *metav1.MicroTime) *metav1.MicroTime {
+	if t == nil {
+		return nil
+	}
+	return &metav1.MicroTime{Time: t.UTC().Truncate(time.Microsecond)}
 }
 
 // clean returns text of at most limit bytes in which what is not printable is

@@ -58,8 +58,8 @@ type Outcome struct {
 	probe.Result
 	// Timed is false where the latency says nothing about the path.
 	Timed bool
-	// At is when the probe ended.
-	At time.Time
+	// Began is when the probe began, and At when it ended.
+	Began, At time.Time
 }
 
 // Recorder takes the outcomes of one pair, one at a time.
@@ -276,7 +276,7 @@ func (s *Scheduler) ended(t *task, r probe.Result) {
 	defer s.running.Done()
 	a, everyRound := &t.attempt, false
 	if a.ctx.Err() == nil {
-		a.outcome = Outcome{Result: r, At: s.clock.Now()}
+		a.outcome = Outcome{Result: r, Began: a.started, At: s.clock.Now()}
 		s.mu.Lock()
 		lag := max(a.lag, r.Late, s.lags.since(a.started)+max(a.outcome.At.Sub(s.wake), 0))
 		s.mu.Unlock()

@@ -10,6 +10,8 @@ import (
 	"math/bits"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/netladder/netladder/api/v1alpha1"
 )
 
@@ -61,6 +63,8 @@ type Observation struct {
 	Evidence string
 	// Queries that a lookup took; 0 for other kinds.
 	Queries int
+	// Began is when the probe began.
+	Began time.Time
 }
 
 // judgement is what a round means for a pair.
@@ -101,6 +105,8 @@ type pairState struct {
 	// doubted is how many Inconclusive rounds there were since the last that was
 	// bad or good.
 	doubted int32
+	// badSince is when the first of the bad rounds began.
+	badSince time.Time
 
 	// The last measured rounds, the latest in bit 0: lost and slow ones.
 	losses  uint32
@@ -189,6 +195,9 @@ func (p *pairState) refuted(r Rules) bool {
 func (p *pairState) observeBad(r Rules, o Observation) {
 	// An outage that begins forgets the one before.
 	p.fault.see(o, p.bad == 0 && p.state != v1alpha1.StateFailing)
+	if p.bad == 0 {
+		p.badSince = o.Began
+	}
 	p.bad, p.good, p.neutral, p.doubted = increment(p.bad), 0, 0, 0
 	p.remember(true)
 	switch {
@@ -220,6 +229,14 @@ func (p *pairState) observeGood(r Rules, o Observation) {
 		p.losses, p.samples = 0, 0
 	}
 	p.state, p.reason = p.working(), ""
+}
+
+// whenBad is when the first of the bad rounds began; nil while there is none.
+func (p *pairState) whenBad() *metav1.MicroTime {
+	if p.bad == 0 || p.badSince.IsZero() {
+		return nil
+	}
+	return &metav1.MicroTime{Time: p.badSince}
 }
 
 // working is the state of a pair that works: Passing or Degraded.
@@ -254,7 +271,7 @@ func (p *pairState) seed(r Rules, s *v1alpha1.PairStatus, now time.Time) {
 	p.state = v1alpha1.StateFailing
 	p.bad = min(max(s.Streak, r.FailureThreshold), maxStreak)
 	p.fault = telling{verdict: s.Verdict, evidence: s.Evidence, cause: s.Reason}
-	p.since = now
+	p.since, p.badSince = now, now // what an earlier prober saw is not known any more
 	if s.Since != nil && s.Since.Time.Before(now) {
 		p.since = s.Since.Time
 	}

@@ -249,7 +249,7 @@ func (t *Tracker) Snapshot() ([]v1alpha1.GroupStatus, []v1alpha1.PairStatus) {
 			if s := &p.state; s.state != v1alpha1.StatePending && s.state != v1alpha1.StatePassing {
 				notPassing = append(notPassing, v1alpha1.PairStatus{
 					Group: g.key, Target: p.target, State: s.state, Streak: s.bad, Verdict: s.fault.verdict,
-					Reason: s.reason, Evidence: s.fault.evidence, Since: &metav1.Time{Time: s.since},
+					Reason: s.reason, Evidence: s.fault.evidence, Since: &metav1.Time{Time: s.since}, BadSince: s.whenBad(),
 				})
 			}
 		}
