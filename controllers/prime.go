@@ -83,6 +83,7 @@ func (w *world) prime(s *snapshot, workloads bool) touched {
 	}
 	for i := range s.assignments.Items {
 		w.setReport(s.assignments.Items[i].Name, &s.assignments.Items[i])
+		w.doubt(s.assignments.Items[i].Name, &s.assignments.Items[i])
 	}
 
 	t := w.takeDirty()

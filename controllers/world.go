@@ -40,6 +40,8 @@ type world struct {
 	facts  map[string]*diagnosis.NodeFacts
 	// reports by node; each is replaced, never changed.
 	reports map[string]*diagnosis.Report
+	// doubts are what each report makes doubtful, or did a moment ago.
+	doubts map[string]map[plan.Doubt]doubtful
 	// mentions of pods and nodes in reports.
 	mentions mentions
 	// pods are the UIDs of workload pods, and podFacts what diagnosis knows of
@@ -126,6 +128,7 @@ func newWorld(c clock.PassiveClock, s plan.Settings) *world {
 		facts:     map[string]*diagnosis.NodeFacts{},
 		reports:   map[string]*diagnosis.Report{},
 		mentions:  mentions{},
+		doubts:    map[string]map[plan.Doubt]doubtful{},
 		pods:      map[types.NamespacedName]types.UID{},
 		podFacts:  map[string]*diagnosis.WorkloadPod{},
 

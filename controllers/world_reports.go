@@ -22,6 +22,7 @@ func (w *world) observeReport(name string, a *v1alpha1.ProbeAssignment) touched 
 	defer w.mu.Unlock()
 	previous := w.reports[name]
 	changed := w.setReport(name, a)
+	w.doubt(name, a)
 	t := w.takeDirty()
 	if w.foundAgain(name, previous) {
 		w.addConcerned(t.checks, name)
@@ -34,6 +35,9 @@ func (w *world) observeReport(name string, a *v1alpha1.ProbeAssignment) touched 
 	}
 	if a != nil {
 		addChecksOf(t.checks, &a.Spec)
+	}
+	for _, key := range w.engine.Doubtful(name) { // what it looks at for others
+		t.checks[key] = struct{}{}
 	}
 	// Whoever changed or deleted it: what is written is what the plan says.
 	t.nodes = append(t.nodes, w.drifted(name, previous, a)...)

@@ -145,7 +145,7 @@ func (c *climb) sourceIPs() []netip.Addr {
 
 // endpoint as it was tried.
 func (c *climb) endpoint(t *v1alpha1.AssignedTarget, at netip.AddrPort, namespace string, hidden bool) ladder.Endpoint {
-	seen := c.rows[rungKey{c.from, v1alpha1.RungEndpoints, v1alpha1.TargetPairKey(at, t.Protocol)}]
+	seen := c.rows.since(rungKey{c.from, v1alpha1.RungEndpoints, v1alpha1.TargetPairKey(at, t.Protocol)}, c.w.dialled.badSince)
 	e := ladder.Endpoint{At: at, Name: at.String(), Seen: c.shown(seen)}
 	pod := c.podAt(at.Addr())
 	if pod != nil && (!c.secret(pod.Key.Namespace) || pod.Key.Namespace == namespace && !hidden) {
@@ -178,6 +178,9 @@ func (c *climb) place(e *ladder.Endpoint, t *v1alpha1.AssignedTarget, at netip.A
 	e.Way = c.way(node, shown)
 	e.Way.Host = host
 	e.ByNode = c.isOf(node, offenderOf(said))
+	if pod != nil && !host {
+		e.Near = c.near(at, string(pod.UID), node, !named || c.secret(pod.Key.Namespace))
+	}
 }
 
 // dns is the cluster's, where the pair depends on it: nil where another
@@ -224,7 +227,7 @@ func (c *climb) dns() *ladder.Service {
 // servers as they were asked. Their nodes and names are not for everybody.
 func (c *climb) servers(s *ladder.Service, row *v1alpha1.AssignedService, protocol v1alpha1.Protocol) {
 	seen := func(at netip.AddrPort) ladder.Seen {
-		return c.rows[rungKey{c.from, v1alpha1.RungDNS, v1alpha1.TargetPairKey(at, protocol)}]
+		return c.rows.since(rungKey{c.from, v1alpha1.RungDNS, v1alpha1.TargetPairKey(at, protocol)}, c.w.dialled.badSince)
 	}
 	for i := range row.Addresses {
 		if at, ok := addrPort(&row.Addresses[i]); ok && s.Address.Fact == ladder.Unknown {

@@ -84,6 +84,7 @@ func (c *climb) pair() *ladder.Pair {
 		p.Way = c.way(d.pair.node, shown)
 		c.itself(p)
 		p.ByNode = c.isOf(d.pair.node, offenderOf(d.said))
+		p.Near = c.near(d.pair.addr, d.pair.targetPod(), d.pair.node, d.hidden)
 	}
 	if p.Kind == v1alpha1.ProbeDNS || isLookup(show.Verdict) {
 		p.DNS = c.dns()
@@ -222,7 +223,7 @@ func (c *climb) row(source string, r v1alpha1.Rung, node string) ladder.Seen {
 		if c.known && family.Is4() != c.ipv4 {
 			continue
 		}
-		s := c.rows[rungKey{source, r, v1alpha1.MeshPairKey(node, family)}]
+		s := c.rows.since(rungKey{source, r, v1alpha1.MeshPairKey(node, family)}, c.w.dialled.badSince)
 		switch {
 		case s.Fact == ladder.Unknown:
 		case out.Fact != ladder.Unknown && out.Fact != s.Fact:
@@ -235,12 +236,36 @@ func (c *climb) row(source string, r v1alpha1.Rung, node string) ladder.Seen {
 }
 
 func (c *climb) anyPing() bool {
-	for k, s := range c.rows {
-		if k.rung == v1alpha1.RungUnderlay && s.Fact == ladder.Works {
+	for k := range c.rows {
+		if k.rung == v1alpha1.RungUnderlay && c.rows.since(k, c.w.dialled.badSince).Fact == ladder.Works {
 			return true
 		}
 	}
 	return false
+}
+
+// near is what the node of a pod says of it, which was told to look because others
+// do not reach the pod: all of that was seen since. Of pods that the check may
+// know nothing about it is not used.
+func (c *climb) near(at netip.AddrPort, uid, node string, hidden bool) ladder.Near {
+	far := c.source(node)
+	if hidden || uid == "" || !at.IsValid() || !far.trusted() {
+		return ladder.Near{}
+	}
+	spec, told := &far.report.Assignment.Spec, false
+	for _, row := range spec.Doubts {
+		if row >= 0 && int(row) < len(spec.Targets) && spec.Targets[row].UID == uid {
+			told = true
+		}
+	}
+	if !told {
+		return ladder.Near{}
+	}
+	rows, key := c.climbsOf(far), v1alpha1.TargetPairKey(at, v1alpha1.ProtocolTCP)
+	return ladder.Near{
+		Listener: c.shown(rows[rungKey{string(v1alpha1.SourceHost), v1alpha1.RungListener, key}].Seen),
+		Route:    c.shown(rows[rungKey{string(v1alpha1.SourceHost), v1alpha1.RungPodNetwork, key}].Seen),
+	}
 }
 
 // assigned is the row of a node in the source's assignment; nil without one.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -155,5 +156,40 @@ func TestLadderHostileRows(t *testing.T) {
 	p := c.judge(t)
 	if m := p.Diagnosis.Message; strings.Contains(m, "\x1b") || len(m) > 1024 || !utf8.ValidString(m) || rungOf(&p) != v1alpha1.RungUnderlay {
 		t.Errorf("%q", m)
+	}
+}
+
+// TestWhatIsOlderThanTheFailureIsNoEvidence: rows that were seen before a pair
+// began to be bad count for no more than rows that are not there, whatever they
+// say; the others count whenever they were seen.
+func TestWhatIsOlderThanTheFailureIsNoEvidence(t *testing.T) {
+	for name, g := range ladderGoldens(t) {
+		t.Run(name, func(t *testing.T) {
+			near := map[string]bool{}
+			for _, d := range g.Doubts {
+				near[d.Node] = true // told to look because of the failure: no clock is compared
+			}
+			rapid.Check(t, func(t *rapid.T) {
+				aged, less := *g, *g
+				aged.Rungs, less.Rungs = map[string][]v1alpha1.RungStatus{}, map[string][]v1alpha1.RungStatus{}
+				for _, node := range ladderNodes() {
+					for _, r := range g.Rungs[node] {
+						ms := rapid.IntRange(0, 60_000).Draw(t, "after, in ms")
+						r.At = ptr(metav1.NewMicroTime(badSince.Add(time.Duration(ms) * time.Millisecond)))
+						if !near[node] && rapid.Bool().Draw(t, "old") {
+							r.At = ptr(metav1.NewMicroTime(badSince.Add(-time.Duration(ms+1) * time.Millisecond)))
+							r.Verdict = rapid.SampledFrom([]v1alpha1.Verdict{r.Verdict, v1alpha1.VerdictConnected, v1alpha1.VerdictDropped, v1alpha1.VerdictRefused}).Draw(t, "verdict")
+							aged.Rungs[node] = append(aged.Rungs[node], r)
+							continue
+						}
+						aged.Rungs[node], less.Rungs[node] = append(aged.Rungs[node], r), append(less.Rungs[node], r)
+					}
+				}
+				want, got := diagnosis.Summarize(less.input()).Paths[0], diagnosis.Summarize(aged.input()).Paths[0]
+				if d := cmp.Diff(want.Diagnosis, got.Diagnosis); d != "" {
+					t.Fatalf("old rows are evidence: %s", d)
+				}
+			})
+		})
 	}
 }

@@ -40,6 +40,8 @@ type ladderGolden struct {
 	// Services in the assignments, and what is known of Services.
 	Services []v1alpha1.AssignedService
 	Facts    []ladderService
+	// Doubts are what nodes look at of their own.
+	Doubts []v1alpha1.AssignedTarget
 	// Tunnels is true if the assignments have some, of the Encapsulation, which is
 	// VXLAN by default.
 	Tunnels       bool
@@ -133,6 +135,12 @@ func (g *ladderGolden) spec(name string) v1alpha1.ProbeAssignmentSpec {
 			main.Members = append(main.Members, int32(i))
 		}
 	}
+	for _, d := range g.Doubts {
+		if d.Node == name {
+			spec.Doubts = append(spec.Doubts, int32(len(spec.Targets)))
+			spec.Targets = append(spec.Targets, d)
+		}
+	}
 	g.from(&spec, &main, name)
 	if main.Hash != "" {
 		spec.Groups = append(spec.Groups, main)
@@ -171,6 +179,9 @@ func (g *ladderGolden) from(spec *v1alpha1.ProbeAssignmentSpec, main *v1alpha1.P
 	}
 }
 
+// badSince is when the pairs of a golden began to be bad, by their probers.
+var badSince = t0.Add(-70 * time.Second)
+
 // status of a node's prober.
 func (g *ladderGolden) status(name string, spec *v1alpha1.ProbeAssignmentSpec) v1alpha1.ProbeAssignmentStatus {
 	st := v1alpha1.ProbeAssignmentStatus{PodUID: "prober-" + name, Heartbeat: ptr(metav1.NewTime(t0)), Rungs: g.Rungs[name]}
@@ -193,7 +204,7 @@ func (g *ladderGolden) status(name string, spec *v1alpha1.ProbeAssignmentSpec) v
 			said.Pairs.Failing++
 			st.NotPassing = append(st.NotPassing, v1alpha1.PairStatus{
 				Group: pg.Key, Target: key, State: v1alpha1.StateFailing, Verdict: f.Verdict, Evidence: f.Evidence, Streak: max(f.Streak, 2), Reason: f.Reason,
-				Since: ptr(metav1.NewTime(t0.Add(-time.Minute))),
+				Since: ptr(metav1.NewTime(t0.Add(-time.Minute))), BadSince: ptr(metav1.NewMicroTime(badSince)),
 			})
 		}
 		st.Groups = append(st.Groups, said)

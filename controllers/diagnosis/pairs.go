@@ -35,6 +35,8 @@ type bad struct {
 	streak int32
 	cause  string
 	since  time.Time
+	// badSince as reported, by the prober's clock; zero where it does not say.
+	badSince time.Time
 	// group and node that the pair is of; nil and empty where it is not named.
 	group *v1alpha1.ProbeGroup
 	node  string
@@ -113,6 +115,9 @@ func (j *judge) entry(t *tally, c *claim, l *listed) {
 	b.state, b.verdict, b.said, b.streak = l.entry.State, l.entry.Verdict, l.entry.Evidence, l.entry.Streak
 	if b.state == v1alpha1.StateFailing {
 		b.cause = l.entry.Reason
+	}
+	if l.entry.BadSince != nil {
+		b.badSince = l.entry.BadSince.Time
 	}
 	if !b.hidden {
 		b.evidence = l.entry.Evidence

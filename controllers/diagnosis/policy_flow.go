@@ -6,6 +6,7 @@ package diagnosis
 import (
 	"net/netip"
 	"regexp"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -34,6 +35,9 @@ type dialled struct {
 	// prober knows, and what it saw, as reported.
 	streak      int32
 	cause, said string
+	// badSince is when the first of its bad probes in a row began, by the prober's
+	// clock; zero where that is not known.
+	badSince time.Time
 }
 
 // flow is one connection that a probe was, or may have been, with how its ends

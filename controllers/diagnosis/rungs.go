@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis/ladder"
@@ -27,7 +28,23 @@ type rungKey struct {
 
 // rungs of one node: what its prober saw below the pairs that fail, as far as it
 // was told of what it says it saw.
-type rungs map[rungKey]ladder.Seen
+type rungs map[rungKey]rung
+
+// rung is what was seen, and when that began; zero where it is not said.
+type rung struct {
+	ladder.Seen
+	at time.Time
+}
+
+// since is what was seen of a step after a pair began to be bad, by the same
+// prober's clock: what is older is no evidence.
+func (r rungs) since(k rungKey, bad time.Time) ladder.Seen {
+	s := r[k]
+	if !s.at.IsZero() && s.at.Before(bad) {
+		return ladder.Seen{}
+	}
+	return s.Seen
+}
 
 // rungsOf reads the climbs of a node's prober. They are believed of its present
 // one alone, while it is heard, and of nothing that its assignment does not
@@ -46,7 +63,10 @@ func (j *judge) rungsOf(src *source) rungs {
 		if !sources[r.Source] || !targets[rungKey{rung: r.Rung, target: r.Target}] || !goesWith(r.Rung, r.Probe) {
 			continue
 		}
-		s := j.seen(r.Rung, verdictOf(r.Verdict), r.Evidence)
+		s := rung{Seen: j.seen(r.Rung, verdictOf(r.Verdict), r.Evidence)}
+		if r.At != nil {
+			s.at = r.At.Time
+		}
 		if old, ok := out[k]; ok && old != s {
 			twice[k] = true
 		}
@@ -66,7 +86,9 @@ func goesWith(r v1alpha1.Rung, k v1alpha1.ProbeKind) bool {
 	case v1alpha1.RungEndpoints:
 		return k == v1alpha1.ProbeTCP || k == v1alpha1.ProbeTCPHalfOpen || k == v1alpha1.ProbeUDP
 	case v1alpha1.RungPodNetwork:
-		return k == v1alpha1.ProbeMeshTCP
+		return k == v1alpha1.ProbeMeshTCP || k == v1alpha1.ProbePodRoute
+	case v1alpha1.RungListener:
+		return k == v1alpha1.ProbeListener
 	case v1alpha1.RungUnderlay:
 		return k == v1alpha1.ProbeICMP
 	case v1alpha1.RungOverlay:
@@ -102,6 +124,15 @@ func climbedTo(spec *v1alpha1.ProbeAssignmentSpec) map[rungKey]bool {
 		for _, ip := range tunnelAddrs(n) {
 			add(v1alpha1.RungOverlay, v1alpha1.MeshPairKey(n.Name, ip))
 			add(v1alpha1.RungMTU, v1alpha1.MeshPairKey(n.Name, ip))
+		}
+	}
+	for _, row := range spec.Doubts {
+		if row < 0 || int(row) >= len(spec.Targets) {
+			continue
+		}
+		if at, ok := addrPort(&spec.Targets[row]); ok {
+			add(v1alpha1.RungListener, v1alpha1.TargetPairKey(at, v1alpha1.ProtocolTCP))
+			add(v1alpha1.RungPodNetwork, v1alpha1.TargetPairKey(at, v1alpha1.ProtocolTCP))
 		}
 	}
 	for i := range spec.Services {

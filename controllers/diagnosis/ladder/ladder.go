@@ -77,6 +77,17 @@ type Way struct {
 	OtherWay Fact
 }
 
+// Near is what the node of a pod says of it: its prober is told to look when
+// others do not reach the pod.
+type Near struct {
+	// Listener: Works if the pod listens and answers its own node. Fails with the
+	// verdict NotListening if it does not listen, with another one if it does and
+	// does not answer.
+	Listener Seen
+	// Route: Fails if the node's kernel has no route to it as it has to others.
+	Route Seen
+}
+
 // Endpoint is one address behind a Service, or one server of the cluster's DNS.
 type Endpoint struct {
 	// At is its address, which is not shown.
@@ -85,8 +96,10 @@ type Endpoint struct {
 	Name string
 	// Seen from the pair's source, by its own address.
 	Seen Seen
-	// ByNode is true if the Verdict is by the endpoint's own node.
+	// ByNode is true if the Verdict is by the endpoint's own node, and Near what
+	// else that says.
 	ByNode bool
+	Near   Near
 	// Way to its node; nil where that is not known. Outside is true if it is known
 	// to be on none of the cluster.
 	Way     *Way
@@ -147,8 +160,10 @@ type Pair struct {
 	From v1alpha1.SourceKind
 	// SourceNode is the node of the source.
 	SourceNode Node
-	// ByNode is true if the Verdict is by the target's own node.
+	// ByNode is true if the Verdict is by the target's own node, and Near what else
+	// that says.
 	ByNode bool
+	Near   Near
 	// Connected is true if a connection was made before nothing more came: then
 	// small packets get there.
 	Connected bool

@@ -54,13 +54,21 @@ func way(t *rapid.T) *ladder.Way {
 	}
 }
 
+func near(t *rapid.T) ladder.Near {
+	n := ladder.Near{Listener: seen(t), Route: seen(t)}
+	if n.Listener.Fact == ladder.Fails && rapid.Bool().Draw(t, "deaf") {
+		n.Listener.Verdict = v1alpha1.VerdictNotListening
+	}
+	return n
+}
+
 func service(t *rapid.T) *ladder.Service {
 	if rapid.IntRange(0, 2).Draw(t, "no service") == 0 {
 		return nil
 	}
 	s := &ladder.Service{Name: "shop/api", Address: seen(t), Ready: rapid.IntRange(-1, 6).Draw(t, "ready")}
 	for range rapid.IntRange(0, 3).Draw(t, "endpoints") {
-		e := ladder.Endpoint{Name: "pod", Seen: seen(t), ByNode: rapid.Bool().Draw(t, "by node"), Way: way(t)}
+		e := ladder.Endpoint{Name: "pod", Seen: seen(t), ByNode: rapid.Bool().Draw(t, "by node"), Way: way(t), Near: near(t)}
 		e.Outside = e.Way == nil && rapid.Bool().Draw(t, "outside")
 		s.Endpoints = append(s.Endpoints, e)
 	}
@@ -77,7 +85,7 @@ func pair(t *rapid.T) *ladder.Pair {
 		Verdict: rapid.SampledFrom(append(v1alpha1.Verdicts(), v1alpha1.VerdictDropped, v1alpha1.VerdictDropped, v1alpha1.VerdictDNSTimeout, v1alpha1.VerdictUnreachable)).Draw(t, "verdict"),
 		Streak:  rapid.IntRange(1, 9).Draw(t, "streak"), Source: "web-0", Target: "api-0:80",
 		From:       rapid.SampledFrom([]v1alpha1.SourceKind{v1alpha1.SourceProber, v1alpha1.SourcePods, v1alpha1.SourceHost}).Draw(t, "from"),
-		SourceNode: ladder.Node{Name: "node0"}, ByNode: rapid.Bool().Draw(t, "by node"), Way: way(t), Admitted: rapid.Bool().Draw(t, "admitted"),
+		SourceNode: ladder.Node{Name: "node0"}, ByNode: rapid.Bool().Draw(t, "by node"), Near: near(t), Way: way(t), Admitted: rapid.Bool().Draw(t, "admitted"),
 		Connected: rapid.IntRange(0, 4).Draw(t, "connected") == 0,
 		Elsewhere: rapid.Bool().Draw(t, "elsewhere"), Service: service(t), DNS: service(t),
 	}
@@ -97,13 +105,14 @@ func rows(p *ladder.Pair) []*ladder.Seen {
 		}
 	}
 	of(p.Way)
+	out = append(out, &p.Near.Listener, &p.Near.Route)
 	for _, s := range []*ladder.Service{p.Service, p.DNS} {
 		if s == nil {
 			continue
 		}
 		out = append(out, &s.Address)
 		for i := range s.Endpoints {
-			out = append(out, &s.Endpoints[i].Seen)
+			out = append(out, &s.Endpoints[i].Seen, &s.Endpoints[i].Near.Listener, &s.Endpoints[i].Near.Route)
 			of(s.Endpoints[i].Way)
 		}
 	}

@@ -50,8 +50,12 @@ func (p *Pair) ofEndpoint(e *Endpoint, own func(*Endpoint) (*Finding, bool)) (*F
 		if e.Way.Pods.Fact != Works {
 			return nil, false
 		}
-		if e.ByNode && e.Seen.Verdict == v1alpha1.VerdictUnreachable {
-			return p.noRoute(e.Name, e.Way), true
+		near := &e.Near
+		if p.isDNS() { // of its servers what they answer tells more
+			near = &Near{}
+		}
+		if f := p.near(e.Name, e.Way, e.Seen.Verdict, e.ByNode, near); f != nil {
+			return f, true
 		}
 	}
 	return own(e)

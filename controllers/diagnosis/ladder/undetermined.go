@@ -33,6 +33,13 @@ func (p *Pair) known() []string {
 	var out []string
 	if w := p.Way; w != nil {
 		out = append(out, p.knownWay(w)...)
+		switch {
+		case p.Service != nil || p.isDNS():
+		case p.Near.Listener.Fact == Works:
+			out = append(out, p.Target+" answers its own node")
+		case p.Near.listens():
+			out = append(out, p.Target+" listens, and does not answer its own node either"+because(p.Near.Listener.Text))
+		}
 	}
 	s := p.Service
 	if p.isDNS() {
@@ -123,7 +130,7 @@ func (p *Pair) candidates() []v1alpha1.Rung {
 			add(v1alpha1.RungPolicy)
 		}
 		if p.Way != nil {
-			add(p.candidatesOf(p.Way)...)
+			add(p.candidatesOf(p.Way, &p.Near)...)
 		}
 		if p.isDNS() {
 			s = p.DNS
@@ -132,7 +139,7 @@ func (p *Pair) candidates() []v1alpha1.Rung {
 		if s != nil {
 			for i := range s.Endpoints {
 				if e := &s.Endpoints[i]; e.Way != nil && e.Seen.Fact != Works {
-					add(p.candidatesOf(e.Way)...)
+					add(p.candidatesOf(e.Way, &e.Near)...)
 				}
 			}
 			if _, fails, untried := s.count(); fails > 0 || untried > 0 {
@@ -147,15 +154,22 @@ func (p *Pair) candidates() []v1alpha1.Rung {
 
 const maxCandidates = 8
 
-// candidatesOf a way.
-func (p *Pair) candidatesOf(w *Way) []v1alpha1.Rung {
+// listens is true if the pod is known to listen, and not to answer its own node.
+func (n *Near) listens() bool {
+	return n.Listener.Fact == Fails && n.Listener.Verdict != v1alpha1.VerdictNotListening
+}
+
+// candidatesOf a way to a pod of which that is known.
+func (p *Pair) candidatesOf(w *Way, n *Near) []v1alpha1.Rung {
 	var out []v1alpha1.Rung
 	switch {
 	case w.Host:
 		return []v1alpha1.Rung{v1alpha1.RungUnderlay}
 	case w.Pods.Fact == Works:
 		// What is at fault is the target's or the source's own.
-		out = append(out, v1alpha1.RungPodNetwork, v1alpha1.RungListener)
+		if out = append(out, v1alpha1.RungPodNetwork); n.Listener.Fact != Works {
+			out = append(out, v1alpha1.RungListener)
+		}
 		return out
 	case w.Same:
 		return []v1alpha1.Rung{v1alpha1.RungPodNetwork, v1alpha1.RungListener}

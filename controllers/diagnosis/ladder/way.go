@@ -89,18 +89,39 @@ func brokenOn(n *Node, s *Seen) *Finding {
 	}
 }
 
-// podRoute: the target's own node answers that it has no way to it, and other
-// pods there are reached.
+// podRoute: the target is silent, other pods on its node are reached, and the
+// node itself says what ails it.
 func podRoute(p *Pair) *Finding {
-	if p.Verdict != v1alpha1.VerdictUnreachable || !p.ByNode || p.Connected || p.isDNS() || p.Service != nil || p.Way == nil || p.Way.Host || p.Way.Pods.Fact != Works {
+	if !p.silent() || p.isDNS() || p.Service != nil || p.Way == nil {
 		return nil
 	}
-	return p.noRoute(p.Target, p.Way)
+	return p.near(p.Target, p.Way, p.Verdict, p.ByNode, &p.Near)
 }
 
-func (p *Pair) noRoute(target string, w *Way) *Finding {
-	return &Finding{
-		Rung: v1alpha1.RungPodNetwork, Reason: v1alpha1.ReasonPodRouteMissing, Object: w.Node.Name, Nodes: []string{w.Node.Real},
-		Text: w.Node.Name + " has no way to " + target + ", which is on it, though other pods there are reached: see the route to it and its interface on " + w.Node.Name,
+// near is what the node of a pod says of one that is silent: that it has no way to
+// it, or that nothing listens there.
+func (p *Pair) near(target string, w *Way, v v1alpha1.Verdict, byNode bool, n *Near) *Finding {
+	there := w.Node.Name
+	switch {
+	case w.Host || w.Pods.Fact != Works:
+		return nil
+	case v == v1alpha1.VerdictUnreachable && byNode:
+		return &Finding{
+			Rung: v1alpha1.RungPodNetwork, Reason: v1alpha1.ReasonPodRouteMissing, Object: there, Nodes: []string{w.Node.Real},
+			Text: there + " has no way to " + target + ", which is on it, though other pods there are reached: see the route to it and its interface on " + there,
+		}
+	case v != v1alpha1.VerdictDropped && v != v1alpha1.VerdictUnreachable || n.Listener.Fact != Fails:
+		return nil
+	case n.Listener.Verdict == v1alpha1.VerdictNotListening:
+		return &Finding{
+			Rung: v1alpha1.RungListener, Reason: v1alpha1.ReasonNothingListens, Object: target,
+			Text: target + " is silent, and nothing listens there: see whether its process runs, and on which address and port",
+		}
+	case n.Route.Fact == Fails:
+		return &Finding{
+			Rung: v1alpha1.RungPodNetwork, Reason: v1alpha1.ReasonPodRouteMissing, Object: there, Nodes: []string{w.Node.Real},
+			Text: there + " has no route to " + target + ", which is on it and listens, though other pods there are reached" + because(n.Route.Text) + ": see the route to it and its interface on " + there,
+		}
 	}
+	return nil
 }
