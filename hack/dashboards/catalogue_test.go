@@ -48,12 +48,12 @@ func newCatalogue(t *testing.T) catalogue {
 	for _, name := range []string{"up", "scrape_samples_scraped"} {
 		all[name] = metric{labels: scraped}
 	}
+	all["ALERTS"] = metric{labels: []string{"alertname", "alertstate", "severity", "check_namespace", "check", "path", "rung", "node"}}
 	for _, rule := range rules(t) {
 		if rule.Record != "" {
 			all[rule.Record] = all.shape(t, parse(t, rule.Expr)).metric()
 		}
 	}
-	all["ALERTS"] = metric{labels: []string{"alertname", "alertstate", "severity"}}
 	return all
 }
 

@@ -90,12 +90,7 @@ func TestIdentity(t *testing.T) {
 		}
 		ids, titles := map[uint32]bool{}, map[string]bool{}
 		for _, p := range f.Panels {
-			id, title := uint32(0), ""
-			if p.Panel != nil {
-				id, title = *p.Panel.Id, *p.Panel.Title
-			} else {
-				id, title = p.RowPanel.Id, *p.RowPanel.Title
-			}
+			id, title := identity(p)
 			if id == 0 || ids[id] {
 				t.Errorf("%s: panel %q has the id %d of another", f.name, title, id)
 			}
@@ -105,6 +100,14 @@ func TestIdentity(t *testing.T) {
 			ids[id], titles[title] = true, true
 		}
 	}
+}
+
+// identity of a panel or a heading.
+func identity(p dashboard.PanelOrRowPanel) (id uint32, title string) {
+	if p.Panel != nil {
+		return *p.Panel.Id, *p.Panel.Title
+	}
+	return p.RowPanel.Id, *p.RowPanel.Title
 }
 
 // Every panel says what it answers and has a unit, a data source that the user

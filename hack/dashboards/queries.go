@@ -47,7 +47,8 @@ func worst(expr string, n int, more string) string {
 }
 
 // broken are the paths that fail, with what is known about why; the value is
-// for how long. more are matchers of the diagnosis.
+// for how long. topk by: while the lead changes hands, a path may have two
+// severities, and Prometheus would refuse to answer.
 func broken() string {
 	return fmt.Sprintf(`bottomk(100,
   (
@@ -56,7 +57,7 @@ func broken() string {
     (%[3]s == 1)
   )
   * on (%[1]s) group_left (expect, severity)
-    (max by (%[1]s, expect, severity) (netladder_path_state{%[2]s,state="Failing"}) == 1)
+    topk by (%[1]s) (1, max by (%[1]s, expect, severity) (netladder_path_state{%[2]s,state="Failing"} == 1))
   * on (%[1]s) group_left ()
     (time() - max by (%[1]s) (netladder_path_failing_since_timestamp_seconds{%[2]s}))
 )`, byPath, chosen, state("Failing", ""))

@@ -137,7 +137,7 @@ func selfProbers() []panel {
 			question: "How many requests do the echo pods answer, and how many not, for which reason? Refusals for their rate mean that something else asks them.",
 			queries: []query{
 				{`sum by (protocol) (rate(netladder_echo_requests_total{node=~"$node"}[$__rate_interval]))`, "{{protocol}}"},
-				{`sum by (reason) (rate(netladder_echo_dropped_total{node=~"$node"}[$__rate_interval])) > 0`, "not answered: {{reason}}"},
+				{`sum by (reason) (rate(netladder_echo_dropped_total{node=~"$node"}[$__rate_interval]))`, "not answered: {{reason}}"},
 			}, points: 120,
 		},
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -88,7 +88,7 @@ func (c catalogue) selected(t *testing.T, e *parser.VectorSelector) shape {
 	}
 	s := shape{labels: set(m.labels), bounded: m.most > 0 && m.most <= most}
 	for _, matcher := range e.LabelMatchers {
-		if matcher.Name != labels.MetricName && !s.labels[matcher.Name] {
+		if matcher.Name != model.MetricNameLabel && !s.labels[matcher.Name] {
 			t.Errorf("%s has no label %s", e.Name, matcher.Name)
 		}
 	}
@@ -152,19 +152,19 @@ func (c catalogue) combined(t *testing.T, e *parser.BinaryExpr) shape {
 			t.Errorf("%s is on %s, which one side does not have", e.Op, label)
 		}
 	}
-	switch {
-	case e.Op == parser.LOR:
+	switch e.Op {
+	case parser.LOR:
 		both := maps.Clone(left.labels)
 		maps.Copy(both, right.labels)
 		return shape{labels: both, bounded: left.bounded && right.bounded}
-	case e.Op == parser.LAND:
+	case parser.LAND:
 		// Bounded by what it is kept for, if that leaves nothing else to grow.
 		rest := shape{labels: maps.Clone(left.labels)}
 		for _, label := range on {
 			delete(rest.labels, label)
 		}
 		return shape{labels: left.labels, bounded: left.bounded || right.bounded && e.VectorMatching.On && !rest.grows()}
-	case e.Op == parser.LUNLESS:
+	case parser.LUNLESS:
 		return left
 	}
 	one, many := right, left

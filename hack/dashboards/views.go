@@ -131,7 +131,7 @@ type column struct {
 
 func (list) instant() bool { return true }
 
-func (v list) apply(p *panel, to *grafanaPanel) {
+func (v list) apply(_ *panel, to *grafanaPanel) {
 	options := tableOptions()
 	if v.sort != "" {
 		options.SortBy = []common.TableSortByFieldState{{DisplayName: v.sort, Desc: ptr(v.desc)}}
