@@ -79,6 +79,9 @@ func (a *agent) climb(ctx context.Context, s climb.Step, timeout time.Duration) 
 		f = a.probePodRoute
 	case v1alpha1.ProbeTunnel:
 		f = a.probeTunnel
+		if _, _, announced := a.overlay.ends(t.Addr.Addr()); !announced {
+			f = a.inspect
+		}
 	case v1alpha1.ProbeMTU:
 		f = a.probeMTU
 	}

@@ -191,6 +191,20 @@ func (a *agent) probeTunnel(ctx context.Context, t probe.Target) probe.Result {
 	return r
 }
 
+// inspect says what the node has to make tunnels by, where none is announced.
+// Nothing is sent.
+func (a *agent) inspect(_ context.Context, t probe.Target) probe.Result {
+	snapshot, err := a.overlay.look(placeOf(t.Entry), kernel.Tunnel{})
+	if err != nil {
+		return probe.Result{Verdict: probe.LocalError, Evidence: "the node's kernel cannot be looked at: " + err.Error()}
+	}
+	devices := snapshot.Describe()
+	if devices == "" {
+		return probe.Result{Verdict: probe.Inconclusive, Evidence: "no tunnel is announced, and no device makes one"}
+	}
+	return probe.Result{Verdict: probe.Unsupported, Evidence: devices}
+}
+
 // probeMTU sends packets as large as the link that they leave by.
 func (a *agent) probeMTU(ctx context.Context, t probe.Target) probe.Result {
 	size, err := kernel.MTU(placeOf(t.Entry), t.Addr.Addr())

@@ -13,6 +13,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/prober/climb"
 	"github.com/netladder/netladder/prober/kernel"
 	"github.com/netladder/netladder/prober/probe"
 	"github.com/netladder/netladder/test/netns"
@@ -194,6 +195,24 @@ func TestOverlayKnocksOnlyWhereItMay(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: knocks at %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// Where no tunnel is announced a climb only looks what devices there are, and
+// sends nothing. The devices are fixtures.
+func TestOverlayThatIsNotProbed(t *testing.T) {
+	for want, devices := range map[probe.Verdict][]kernel.Device{
+		probe.Unsupported:  {{Encapsulation: kernel.Geneve, Name: "cilium_geneve", Port: 6081, Up: true, External: true}},
+		probe.Inconclusive: {{Encapsulation: kernel.IPIP, Name: "tunl0"}},
+	} {
+		a := &agent{log: logr.Discard(), metrics: newMetrics(), overlay: newOverlay()} // without any probe
+		a.overlay.look = func(kernel.Entry, kernel.Tunnel) (kernel.Snapshot, error) {
+			return kernel.Snapshot{Devices: devices}, nil
+		}
+		s := climb.Step{Key: climb.Key{Rung: v1alpha1.RungOverlay, Probe: v1alpha1.ProbeTunnel}, To: probe.Target{Addr: netip.AddrPortFrom(netns.TargetV4, 0)}}
+		if r := a.climb(t.Context(), s, time.Second); r.Verdict != want || strings.Contains(r.Evidence, "cilium_geneve") != (want == probe.Unsupported) {
+			t.Errorf("got %+v, want %s", r, want)
 		}
 	}
 }

@@ -225,8 +225,8 @@ func (c *climb) row(source string, r v1alpha1.Rung, node string) ladder.Seen {
 		}
 		s := c.rows.since(rungKey{source, r, v1alpha1.MeshPairKey(node, family)}, c.w.dialled.badSince)
 		switch {
-		case s.Fact == ladder.Unknown:
-		case out.Fact != ladder.Unknown && out.Fact != s.Fact:
+		case s.Fact == ladder.Unknown && s.Text == "":
+		case out.Fact != ladder.Unknown && s.Fact != ladder.Unknown && out.Fact != s.Fact:
 			return ladder.Seen{}
 		case out.Fact == ladder.Unknown:
 			out = s

@@ -121,6 +121,11 @@ func climbedTo(spec *v1alpha1.ProbeAssignmentSpec) map[rungKey]bool {
 			add(v1alpha1.RungUnderlay, v1alpha1.MeshPairKey(n.Name, ip))
 			add(v1alpha1.RungMTU, v1alpha1.MeshPairKey(n.Name, ip))
 		}
+		if len(n.Tunnels) == 0 {
+			for _, ip := range addrs(n.IPs) {
+				add(v1alpha1.RungOverlay, v1alpha1.MeshPairKey(n.Name, ip))
+			}
+		}
 		for _, ip := range tunnelAddrs(n) {
 			add(v1alpha1.RungOverlay, v1alpha1.MeshPairKey(n.Name, ip))
 			add(v1alpha1.RungMTU, v1alpha1.MeshPairKey(n.Name, ip))
@@ -183,6 +188,9 @@ func addrPort(t *v1alpha1.AssignedTarget) (netip.AddrPort, bool) {
 func (j *judge) seen(r v1alpha1.Rung, v v1alpha1.Verdict, evidence string) ladder.Seen {
 	s := ladder.Seen{Verdict: v}
 	switch {
+	case r == v1alpha1.RungOverlay && v == v1alpha1.VerdictUnsupported: // what devices there are
+		s.Text = printable(evidence, maxRungEvidence)
+		return s
 	case !slices.Contains(v1alpha1.Verdicts(), v), v.IsNeutral():
 		return s
 	case v == v1alpha1.VerdictConnected:

@@ -199,6 +199,12 @@ func (c *climb) tunnels(n *v1alpha1.AssignedNode) {
 	if !c.here.Host {
 		return
 	}
+	if len(n.Tunnels) == 0 { // whoever makes the step looks what devices there are
+		for _, ip := range c.addresses(n.IPs) {
+			c.add(Key{SourceHost, v1alpha1.RungOverlay, v1alpha1.ProbeTunnel, v1alpha1.MeshPairKey(n.Name, ip)},
+				probe.Target{Addr: netip.AddrPortFrom(ip, 0)})
+		}
+	}
 	for i := range n.Tunnels {
 		for _, ip := range c.addresses([]string{n.Tunnels[i].IP}) {
 			c.add(Key{SourceHost, v1alpha1.RungOverlay, v1alpha1.ProbeTunnel, v1alpha1.MeshPairKey(n.Name, ip)},

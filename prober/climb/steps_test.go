@@ -70,23 +70,23 @@ func TestSteps(t *testing.T) {
 				"PodNetwork MeshTCP node2/IPv4", "Underlay ICMP node2/IPv4",
 			}},
 		"UDP": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeUDP, Members: []int32{4}},
-			"10.96.0.30:53/UDP", []string{"Endpoints UDP 10.0.3.7:5353/UDP", "Underlay ICMP node3/IPv4 from Host"}},
-		"a pod": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCPHalfOpen, Members: []int32{1}}, "10.0.2.5:8080", between2},
+			"10.96.0.30:53/UDP", []string{"Endpoints UDP 10.0.3.7:5353/UDP", "Overlay Tunnel node3/IPv4 from Host", "Underlay ICMP node3/IPv4 from Host"}},
+		"a pod":            {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCPHalfOpen, Members: []int32{1}}, "10.0.2.5:8080", between2},
 		"a pod that talks": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeHTTP, Members: []int32{1}}, "10.0.2.5:8080", append([]string{between2[0], "MTU MTU node2/IPv4 from Host"}, between2[1:]...)},
 		"a pod by IPv6": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCPHalfOpen, Members: []int32{3}}, "[fd00:2::5]:8080",
 			[]string{"MTU MTU node2/IPv6", "PodNetwork MeshTCP node2/IPv6"}},
 		"a pod of this node": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCPHalfOpen, Members: []int32{2}}, "10.0.1.5:8080",
 			[]string{"PodNetwork MeshTCP node1/IPv4"}},
 		"a mesh":    {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeMeshICMP, Members: []int32{1}}, "node2/IPv4", between2},
-		"a node":    {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeICMP, From: v1alpha1.SourceHost, Members: []int32{6}}, "172.30.0.3", []string{"Underlay ICMP node3/IPv4 from Host"}},
+		"a node":    {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeICMP, From: v1alpha1.SourceHost, Members: []int32{6}}, "172.30.0.3", []string{"Overlay Tunnel node3/IPv4 from Host", "Underlay ICMP node3/IPv4 from Host"}},
 		"elsewhere": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCP, Members: []int32{5}}, "192.0.2.1:443", nil},
 		"DNS, from a pod": {full, v1alpha1.ProbeGroup{
 			Kind: v1alpha1.ProbeDNS, From: v1alpha1.SourcePods, Sources: []int32{0}, DNS: &v1alpha1.DNSTarget{Name: "a.test."},
 		}, "pod>a.test.", []string{
-			"DNS DNS 10.0.3.7:53 from pod", "DNS DNS 10.0.3.7:53/UDP from pod", "DNS DNS 10.96.0.10:53 from pod", "DNS DNS 10.96.0.10:53/UDP from pod", "Underlay ICMP node3/IPv4 from Host",
+			"DNS DNS 10.0.3.7:53 from pod", "DNS DNS 10.0.3.7:53/UDP from pod", "DNS DNS 10.96.0.10:53 from pod", "DNS DNS 10.96.0.10:53/UDP from pod", "Overlay Tunnel node3/IPv4 from Host", "Underlay ICMP node3/IPv4 from Host",
 		}},
 		"a hostname": {full, v1alpha1.ProbeGroup{Kind: v1alpha1.ProbeTCP, Host: &v1alpha1.HostTarget{Hostname: "a.test", Port: 80}}, "a.test:80", []string{
-			"DNS DNS 10.0.3.7:53", "DNS DNS 10.0.3.7:53/UDP", "DNS DNS 10.96.0.10:53", "DNS DNS 10.96.0.10:53/UDP", "Underlay ICMP node3/IPv4 from Host",
+			"DNS DNS 10.0.3.7:53", "DNS DNS 10.0.3.7:53/UDP", "DNS DNS 10.96.0.10:53", "DNS DNS 10.96.0.10:53/UDP", "Overlay Tunnel node3/IPv4 from Host", "Underlay ICMP node3/IPv4 from Host",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

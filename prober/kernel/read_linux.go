@@ -150,6 +150,9 @@ func (r *reader) devices() error {
 func deviceOf(link netlink.Link) (d Device, underlay int, ok bool) {
 	attrs := link.Attrs()
 	d = Device{Index: attrs.Index, Name: attrs.Name, Up: attrs.Flags&net.FlagUp != 0, MTU: attrs.MTU}
+	if s := attrs.Statistics; s != nil {
+		d.Received, d.Sent = s.RxPackets, s.TxPackets
+	}
 	switch l := link.(type) {
 	case *netlink.Vxlan:
 		d.Encapsulation, d.MAC, d.VNI, d.Port = VXLAN, attrs.HardwareAddr.String(), uint32(l.VxlanId), uint16(l.Port)
@@ -160,6 +163,12 @@ func deviceOf(link netlink.Link) (d Device, underlay int, ok bool) {
 		d.Encapsulation = IPIP
 		d.Local, _ = addrOf(l.Local)
 		return d, int(l.Link), true
+	case *netlink.Geneve:
+		d.Encapsulation, d.VNI, d.Port, d.External = Geneve, l.ID, l.Dport, l.FlowBased
+		return d, int(l.Link), true
+	case *netlink.Wireguard:
+		d.Encapsulation = WireGuard
+		return d, 0, true
 	default:
 		return d, 0, false
 	}

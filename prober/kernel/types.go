@@ -20,6 +20,14 @@ const (
 	IPIP  Encapsulation = "IPIP"
 )
 
+// Those that can only be seen: their devices take their peers from elsewhere,
+// which the network plugin does not announce, or only who administers the
+// network may read.
+const (
+	Geneve    Encapsulation = "Geneve"
+	WireGuard Encapsulation = "WireGuard"
+)
+
 // Tunnel is one node's end of an overlay, as the network plugin announces it.
 // A zero field is not known, and not judged.
 type Tunnel struct {
@@ -66,14 +74,16 @@ type Device struct {
 	Encapsulation Encapsulation
 	// Up is true for a device that is.
 	Up bool
-	// MAC, VNI and Port of a VXLAN device.
+	// MAC, VNI and Port of a VXLAN device; the latter two also of Geneve.
 	MAC  string
 	VNI  uint32
 	Port uint16
+	// Received and Sent are how many packets it did.
+	Received, Sent uint64
 	// Local is its address on the underlay; invalid for any.
 	Local netip.Addr
-	// External is true for a VXLAN device that takes peers from elsewhere, as
-	// those of OVS and Cilium do: it has no entries.
+	// External is true for a VXLAN or Geneve device that takes peers from
+	// elsewhere, as those of OVS and Cilium do: it has no entries.
 	External bool
 	// Learns is true for one that finds peers by itself.
 	Learns bool

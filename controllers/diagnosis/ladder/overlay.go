@@ -27,5 +27,8 @@ func overlay(p *Pair, w *Way) *Finding {
 		f.Text = "pods on " + p.SourceNode.Name + " and " + w.Node.Name + " do not reach each other"
 	}
 	f.Text += w.Pods.saw() + ", though the nodes do and each node's own pods do: see the network plugin's routes or tunnels between the two"
+	if w.Tunnel.Verdict == v1alpha1.VerdictUnsupported && w.Tunnel.Text != "" {
+		f.Text += "; " + p.SourceNode.Name + " has " + w.Tunnel.Text + ", which is not probed"
+	}
 	return f
 }
