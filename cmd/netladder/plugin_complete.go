@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -92,4 +93,34 @@ func (p *plugin) names(ctx context.Context, list client.ObjectList, prefix, begi
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// completeEnds offers FROM, and then TO.
+func (p *plugin) completeEnds(cmd *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 1 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx := cmd.Context()
+	kinds := []string{"pod/", "deploy/", "sts/", "ds/", "node/", "nodes", "probers", "pods"}
+	if len(args) == 1 {
+		kinds = []string{"svc/", "pod/", "deploy/", "node/", "nodes", "dns:", "apiserver", "mesh"}
+	}
+	kind, _, named := strings.Cut(begin, "/")
+	if !named {
+		kinds = slices.DeleteFunc(kinds, func(kind string) bool { return !strings.HasPrefix(kind, begin) })
+		return kinds, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+	lists := map[string]client.ObjectList{
+		"pod": &corev1.PodList{}, "deploy": &appsv1.DeploymentList{}, "sts": &appsv1.StatefulSetList{}, "ds": &appsv1.DaemonSetList{},
+		"node": &corev1.NodeList{}, "svc": &corev1.ServiceList{},
+	}
+	list := lists[kind]
+	if list == nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	directive := cobra.ShellCompDirectiveNoFileComp
+	if len(args) == 1 {
+		directive |= cobra.ShellCompDirectiveNoSpace // a port follows
+	}
+	return p.names(ctx, list, kind+"/", begin), directive
 }

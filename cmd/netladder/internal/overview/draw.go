@@ -43,7 +43,7 @@ func Draw(r *Report, s Style) string {
 	}
 	if len(r.Suspended) > 0 {
 		b.WriteString("\n")
-		wrap(&b, "", "Suspended: "+strings.Join(r.Suspended, ", "), s)
+		Wrap(&b, "", "Suspended: "+strings.Join(r.Suspended, ", "), s)
 	}
 	return b.String()
 }
@@ -91,7 +91,7 @@ func drawCause(b *strings.Builder, c *Cause, s Style) {
 	fmt.Fprintf(b, "%s, %s of %s, for %s\n\n", clean(title), words.Plural(len(c.Paths), "1 path", "%d paths"),
 		words.Plural(c.Checks, "1 check", "%d checks"), Age(c.Since, s.Now))
 	b.WriteString(DrawLadder(c.Ladder, s) + "\n")
-	wrap(b, indent, c.Message, s)
+	Wrap(b, indent, c.Message, s)
 	b.WriteString("\n")
 	for i := range c.Paths[:min(len(c.Paths), maxListed)] {
 		fmt.Fprintf(b, "%s%s %s\n", indent, label("paths:", i), clean(c.Paths[i].String()+expected(&c.Paths[i])))
@@ -175,15 +175,15 @@ func drawPaths(b *strings.Builder, m Mark, title string, paths []Path, s Style) 
 		if p.Message != "" {
 			text += ": " + p.Message
 		}
-		wrap(b, indent, text, s)
+		Wrap(b, indent, text, s)
 	}
 	if n := len(paths) - maxListed; n > 0 {
 		fmt.Fprintf(b, "%sand %d more\n", indent, n)
 	}
 }
 
-// wrap writes a text in lines.
-func wrap(b *strings.Builder, indent, text string, s Style) {
+// Wrap writes a text in lines, each after an indent.
+func Wrap(b *strings.Builder, indent, text string, s Style) {
 	width := cmp.Or(s.Width, 100) - len(indent)
 	line := ""
 	for _, word := range strings.Fields(clean(text)) {

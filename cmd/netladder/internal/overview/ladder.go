@@ -195,3 +195,44 @@ func sound(rung v1alpha1.Rung, reason string) []v1alpha1.Rung {
 	}
 	return nil
 }
+
+// One is how the only path of a check is: the ladder under it, and the cause
+// where it fails, which is nil elsewhere. The checks around are as for Of; seen
+// is what is known of rungs besides.
+func One(check *v1alpha1.ConnectivityCheck, around []v1alpha1.ConnectivityCheck, seen map[v1alpha1.Rung]string) ([]Step, *Cause) {
+	only := *check
+	only.Annotations = nil
+	proven := proofsOf(around)
+	for rung, why := range seen {
+		proven[rung] = why
+	}
+	list := entries(&only)
+	if len(list) == 0 {
+		return nil, nil
+	}
+	e := &list[0]
+	if e.status != nil && e.status.State == v1alpha1.StateFailing {
+		if all := causesOf(list[:1], proven); len(all) > 0 {
+			return all[0].Ladder, &all[0]
+		}
+	}
+	c := causes.Cause{Rung: v1alpha1.RungUndetermined}
+	if e.status == nil {
+		e.status = &v1alpha1.PathStatus{}
+	}
+	steps := ladderOf(&c, []*entry{e}, proven)
+	if e.status.State != v1alpha1.StatePassing && e.status.State != v1alpha1.StateDegraded {
+		return steps, nil
+	}
+	for i := range steps {
+		switch deny := e.spec.Expect == v1alpha1.ExpectDeny; {
+		case deny && steps[i].Rung == v1alpha1.RungPolicy:
+			steps[i].Mark, steps[i].Why = Works, "nothing gets through, as declared"
+		case !deny:
+			steps[i].Mark, steps[i].Why = Works, ""
+		case slices.Contains(wire(), steps[i].Rung), steps[i].Rung == v1alpha1.RungListener:
+			steps[i].Mark, steps[i].Why = Works, "proven: see docs/deny.md"
+		}
+	}
+	return steps, nil
+}
