@@ -66,7 +66,7 @@ func pluginCommand() *cobra.Command {
 
 // userCommands are what somebody at a terminal asks for.
 func userCommands() []*cobra.Command {
-	return []*cobra.Command{statusCommand(newPlugin()), probeCommand(newPlugin())}
+	return []*cobra.Command{statusCommand(newPlugin()), probeCommand(newPlugin()), suggestCommand(newPlugin())}
 }
 
 // exitCode ends the program with a code and no message: all was said.

@@ -225,8 +225,13 @@ func parseDNS(text string) (End, error) {
 
 // parseHost reads HOST:PORT, ADDRESS:PORT and [ADDRESS]:PORT.
 func parseHost(text string) (End, string, error) {
-	if at, err := netip.ParseAddrPort(text); err == nil {
-		return End{Kind: Host, Name: at.Addr().String()}, strconv.Itoa(int(at.Port())), nil
+	address, protocol, _ := strings.Cut(text, "/")
+	if at, err := netip.ParseAddrPort(address); err == nil {
+		rest := strconv.Itoa(int(at.Port()))
+		if protocol != "" {
+			rest += "/" + protocol
+		}
+		return End{Kind: Host, Name: at.Addr().String()}, rest, nil
 	}
 	if strings.Contains(text, "://") {
 		return End{}, "", errors.New("write HOST:PORT without the scheme, and --http PATH for a request")
