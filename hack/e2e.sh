@@ -42,7 +42,7 @@ ci_restricted='^(TestOutOfTheBox|TestUnknownPathsNameTheirObject|TestRefusedAtAp
 ci_full='^(TestFullOrderValidator|TestFullMetadata|TestFullOpenSegmentation)$'
 case $tier in
   ci) restricted=(-run "$ci_restricted") full=(-run "$ci_full") timeout=20m ;;
-  full) restricted=(-skip '^(TestDetection|TestFull)') full=(-run '^TestFull') timeout=80m ;;
+  full) restricted=(-skip '^(TestDetection|TestFull)') full=(-run '^TestFull') timeout=150m ;;
   detection) restricted=(-run '^TestDetection') full=() timeout=60m ;;
   *)
     echo "usage: hack/e2e.sh [full|detection]" >&2

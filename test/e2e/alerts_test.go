@@ -132,15 +132,12 @@ func (m *monitoring) tell(t *testing.T, s alertStory) {
 	start := time.Now()
 	heal := s.inject(t)
 	status := eventually(t, slack*detectionBound+settled, "the status tells it", s.path.is(v1alpha1.StateFailing, ""))
+	before := diagnoses(t)
 	eventually(t, slack*notifyBound, "the notifications", func(context.Context) error { return s.missing(m.notified.since(start), "firing") })
-	pause(t, inForce)
-	sentence := ""
-	if p, err := s.path.get(t.Context()); err == nil && p.Diagnosis != nil {
-		sentence = p.Diagnosis.Message
-	}
-	t.Logf("status: %s", sentence)
-	m.inhibits(t, s.held)
 	firing := m.notified.since(start)
+	saysWhy(t, firing, before)
+	pause(t, inForce)
+	m.inhibits(t, s.held)
 	healed := time.Now()
 	heal()
 	eventually(t, slack*resolveBound, "all are resolved", func(context.Context) error { return s.missing(m.notified.since(start), "resolved") })
@@ -154,6 +151,28 @@ func (m *monitoring) tell(t *testing.T, s alertStory) {
 		row("| %s | %s | %.0f | %.0f | %.0f | %s |", s.name, n.name(), status.Seconds(), n.at.Sub(start).Seconds(), end.Sub(healed).Seconds(),
 			strings.ReplaceAll(says, "|", "/"))
 	}
+}
+
+// saysWhy fails the test unless each notification has what the status of some
+// path says, or said shortly before.
+func saysWhy(t *testing.T, told []notification, before []diagnosed) {
+	t.Helper()
+	seen := append(before, diagnoses(t)...)
+	for _, n := range told {
+		says := n.Annotations["description"]
+		if !slices.ContainsFunc(seen, func(d diagnosed) bool { return d.it != nil && strings.Contains(says, sentence(d.it.Message)) }) {
+			t.Errorf("%s does not have what the status says: %s", n.name(), says)
+			for _, d := range seen {
+				t.Logf("%s: %s", d.at, d.text())
+			}
+		}
+	}
+}
+
+// sentence is how much of a diagnosis a metric carries for sure.
+func sentence(message string) string {
+	first, _, _ := strings.Cut(message, ". ")
+	return strings.TrimSuffix(first[:min(len(first), 250)], ".")
 }
 
 // missing is nil when each of the alerts was told with a status.

@@ -71,9 +71,26 @@ type target struct {
 	Instant     bool
 }
 
+// emptyHere are panels, or queries of panels, that have no data in this story.
+// Everything else is to have data at one time of it: that a reason is given in
+// no-data.yaml does not mean that it is the reason here.
+var emptyHere = []string{
+	"netladder-check/Last 30 days/A",                          // averages over whole hours
+	"netladder-check/Error budget left/A",                     // the same
+	"netladder-dns/Lookups before other probes/A",             // no path of the story has a host name
+	"netladder-mesh/Nodes not heard/A",                        // every prober reports
+	"netladder-self/Nodes not heard/A",                        // the same
+	"netladder-self/Nodes that skip turns/A",                  // no prober does, but where the machine is busy
+	"netladder-self/Nodes with unmeasured probes/A",           // the same
+	"netladder-self/Nodes whose reports fail/A",               // every report is written
+	"netladder-self/Planning/A",                               // nothing changes
+	"netladder-self/Echo pods/B",                              // nobody sends echo pods what they refuse
+	"netladder-overview/Paths of which nothing can be said/A", // something is known of each
+}
+
 // TestFullDashboards asks a real Prometheus every query of every panel, while
-// all is well and while the overlay is broken. Each is to have data at one of
-// these times, or stands in no-data.yaml with the reason.
+// all is well and while a lot is not. Each is to have data at one of these
+// times, or stands in no-data.yaml with the reason.
 func TestFullDashboards(t *testing.T) {
 	boards := readBoards(t)
 	openSegments(t)
@@ -84,46 +101,62 @@ func TestFullDashboards(t *testing.T) {
 	pause(t, 2*time.Minute+3*scraped)
 	answered := map[string]bool{}
 	m.askAll(t, boards, "all is well", answered)
-	heal := breakNetwork(t, "vxlan", faultNode)
-	eventually(t, 2*notifyBound, "an alert fires", func(ctx context.Context) error {
-		alerts, err := m.vector(ctx, `ALERTS{alertstate="firing"}`)
-		if err == nil && len(alerts) == 0 {
-			err = errors.New("none")
-		}
-		return err
-	})
-	m.askAll(t, boards, "the overlay is broken", answered)
-	heal()
+	undo(t, "policy", "drop", "all")
+	lab(t, "policy", "off", "node3")
+	names, overlay := breakNetwork(t, "dns"), breakNetwork(t, "vxlan", faultNode)
+	for _, state := range []string{`netladder_cause_paths{rung="Overlay"}`, `netladder_cause_paths{rung="DNS"}`, "netladder_policy_not_enforced",
+		`ALERTS{alertstate="firing"}`} {
+		eventually(t, 2*notifyBound, state, func(ctx context.Context) error {
+			found, err := m.vector(ctx, state)
+			if err == nil && len(found) == 0 {
+				err = errors.New("Prometheus has none")
+			}
+			return err
+		})
+	}
+	m.askAll(t, boards, "names, the overlay and the enforcement are broken", answered)
+	names()
+	overlay()
 	judgeBoards(t, boards, answered)
 }
 
-// judgeBoards holds what had data against the list of what need not.
+// judgeBoards holds what had data against the lists of what need not.
 func judgeBoards(t *testing.T, boards []board, answered map[string]bool) {
 	t.Helper()
 	reasons := readReasons(t)
-	queries, without := 0, 0
+	panels, queries, without := map[string]bool{}, map[string]bool{}, 0
 	for _, b := range boards {
 		for _, p := range b.all() {
 			at := b.UID + "/" + p.Title
-			reason, listed := reasons[at]
-			delete(reasons, at)
+			panels[at] = true
 			for _, q := range p.Targets {
-				queries++
-				switch key := at + "/" + q.RefID; {
+				key := at + "/" + q.RefID
+				queries[key] = true
+				switch {
 				case answered[key]:
-				case listed:
-					without++
-					t.Logf("%s has no data: %s", key, reason)
-				default:
+					continue
+				case reasons[at] == "":
 					t.Errorf("%s has no data, and no-data.yaml gives no reason: %s", key, q.Expr)
+				case !slices.Contains(emptyHere, key):
+					t.Errorf("%s has no data, and not because %s: %s", key, reasons[at], q.Expr)
+				default:
+					without++
+					t.Logf("%s has no data: %s", key, reasons[at])
 				}
 			}
 		}
 	}
 	for at, reason := range reasons {
-		t.Errorf("no-data.yaml has a panel that is in no dashboard: %s (%s)", at, reason)
+		if !panels[at] {
+			t.Errorf("no-data.yaml has a panel that is in no dashboard: %s (%s)", at, reason)
+		}
 	}
-	row("%d queries of %d dashboards: %d had data, %d have a reason", queries, len(boards), queries-without, without)
+	for _, key := range emptyHere {
+		if !queries[key] {
+			t.Errorf("%s is in no dashboard", key)
+		}
+	}
+	row("%d queries of %d dashboards: %d had data, %d a documented reason for none", len(queries), len(boards), len(queries)-without, without)
 }
 
 func readBoards(t *testing.T) []board {

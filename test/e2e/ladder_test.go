@@ -139,7 +139,7 @@ func runLadderCase(t *testing.T, s *shop, d *draw, c ladderCase) outcome {
 	})
 	o.took = time.Since(start)
 	pause(t, 2*shopInterval) // until what fails by it later has failed
-	seen := s.diagnoses(t)
+	seen := diagnoses(t)
 	o.settle(t, in, seen, err == nil, last)
 	in.heal()
 	healed = true
@@ -260,7 +260,7 @@ func (d diagnosed) text() string {
 }
 
 // diagnoses are those of all paths that fail now.
-func (s *shop) diagnoses(t *testing.T) []diagnosed {
+func diagnoses(t *testing.T) []diagnosed {
 	t.Helper()
 	checks := &v1alpha1.ConnectivityCheckList{}
 	if err := kube.List(t.Context(), checks); err != nil {
