@@ -177,7 +177,7 @@ func judge(t *testing.T, url string, want func(labels) (inhibited, known bool), 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	var got []struct {
 		Labels labels `json:"labels"`
 		Status struct {
@@ -211,7 +211,7 @@ func post(t *testing.T, url string, alerts any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(resp.Body)
 		t.Fatalf("%s: %s", resp.Status, text)
