@@ -93,7 +93,10 @@ func (c catalogue) processes(t *testing.T) {
 	}
 }
 
-type rule struct{ Record, Alert, Expr string }
+type rule struct {
+	Record, Alert, Expr string
+	Annotations         map[string]string
+}
 
 // rules are those of config/prometheus.
 func rules(t *testing.T) []rule {

@@ -194,30 +194,42 @@ var linkPattern = regexp.MustCompile(`"url": "([^"]*)"`)
 // Every link leads to a dashboard that ships and takes what it is given, or to
 // a page that exists.
 func TestLinks(t *testing.T) {
-	byUID := map[string]file{}
-	for _, f := range files(t) {
-		byUID[*f.Uid] = f
-	}
-	alerts := alertNames(t)
-	for _, f := range files(t) {
+	alerts, all := alertNames(t), files(t)
+	for _, f := range all {
 		for _, found := range linkPattern.FindAllSubmatch(f.text, -1) {
 			url := string(found[1])
 			if page, isPage := strings.CutPrefix(url, docs); isPage {
 				checkPage(t, f.name, page, alerts)
 				continue
 			}
-			uid, query, _ := strings.Cut(strings.TrimPrefix(url, "/d/"), "?")
-			target, ok := byUID[uid]
-			if !ok {
-				t.Errorf("%s: a link leads to %s", f.name, url)
-				continue
-			}
-			for _, parameter := range strings.Split(query, "&") {
-				name, isVariable := strings.CutPrefix(strings.SplitN(parameter, "=", 2)[0], "var-")
-				if isVariable && !slices.ContainsFunc(target.Templating.List, func(v dashboard.VariableModel) bool { return v.Name == name }) {
-					t.Errorf("%s: a link gives %s a variable %s", f.name, uid, name)
-				}
-			}
+			checkDashboard(t, all, f.name, url)
+		}
+	}
+}
+
+// The alerts lead to dashboards that know what they are given.
+func TestAlertsLeadToDashboards(t *testing.T) {
+	all := files(t)
+	for _, r := range rules(t) {
+		if r.Alert != "" {
+			checkDashboard(t, all, r.Alert, r.Annotations["dashboard"])
+		}
+	}
+}
+
+// checkDashboard wants the dashboard of a link to exist, with its variables.
+func checkDashboard(t *testing.T, all []file, from, url string) {
+	t.Helper()
+	uid, query, _ := strings.Cut(strings.TrimPrefix(url, "/d/"), "?")
+	at := slices.IndexFunc(all, func(f file) bool { return *f.Uid == uid })
+	if at < 0 || !strings.HasPrefix(url, "/d/") {
+		t.Errorf("%s: a link leads to %q", from, url)
+		return
+	}
+	for _, parameter := range strings.Split(query, "&") {
+		name, isVariable := strings.CutPrefix(strings.SplitN(parameter, "=", 2)[0], "var-")
+		if isVariable && !slices.ContainsFunc(all[at].Templating.List, func(v dashboard.VariableModel) bool { return v.Name == name }) {
+			t.Errorf("%s: a link gives %s a variable %s", from, uid, name)
 		}
 	}
 }
