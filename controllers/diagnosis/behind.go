@@ -78,7 +78,7 @@ func (c *climb) service() *ladder.Service {
 			s.Endpoints = append(s.Endpoints, c.endpoint(&row.Endpoints[i], at, key.Namespace, hidden))
 		}
 	}
-	s.OthersWork, s.OthersFail = c.otherServices(c.src, row)
+	s.OthersWork, s.OthersFail = c.otherServices(row)
 	return s
 }
 
@@ -219,7 +219,7 @@ func (c *climb) dns() *ladder.Service {
 	}
 	if row != nil {
 		c.servers(s, row, protocol)
-		s.OthersWork, s.OthersFail = c.otherServices(c.src, row)
+		s.OthersWork, s.OthersFail = c.otherServices(row)
 	}
 	return s
 }

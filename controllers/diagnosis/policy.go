@@ -100,6 +100,7 @@ type cause struct {
 	candidates []v1alpha1.Rung
 	// object and nodes that are broken; none of Policy, whose policies say it.
 	object string
+	on     string
 	nodes  []string
 	// key is the same for pairs that fail for the same cause.
 	key string
@@ -175,7 +176,7 @@ func (e *explainer) note(t *tally, by map[string]*group) {
 		if c.rung == v1alpha1.RungUndetermined {
 			continue
 		}
-		f := causes.Found{Path: t.status.Name, Rung: cmp.Or(c.rung, v1alpha1.RungPolicy), Reason: c.reason, Object: printable(c.object, maxTarget), Nodes: c.nodes, Text: printable(strings.TrimPrefix(c.text, Open), maxMessage)}
+		f := causes.Found{Path: t.status.Name, Rung: cmp.Or(c.rung, v1alpha1.RungPolicy), Reason: c.reason, Object: printable(c.object, maxTarget), On: c.on, Nodes: c.nodes, Text: printable(strings.TrimPrefix(c.text, Open), maxMessage)}
 		if len(c.policies) > 0 {
 			p := c.policies[0]
 			f.Object = "NetworkPolicy " + p.Namespace + "/" + cmp.Or(p.Name, "*")
@@ -286,7 +287,7 @@ func (e *explainer) pair(t *tally, w *worst) *cause {
 	if f == a.denied || f == a.slow {
 		return a.cause
 	}
-	return &cause{rung: f.Rung, reason: f.Reason, key: string(f.Rung) + " " + f.Object, text: f.Text, candidates: f.Candidates, object: f.Object, nodes: f.Nodes}
+	return &cause{rung: f.Rung, reason: f.Reason, key: string(f.Rung) + " " + f.Object, text: f.Text, candidates: f.Candidates, object: f.Object, on: f.On, nodes: f.Nodes}
 }
 
 // answered is what policies say about a pair that must work: at most one of

@@ -28,6 +28,9 @@ type Found struct {
 	Reason string
 	// Object that is broken, in words; of no matter where there are Nodes.
 	Object string
+	// On is the node that the Object is broken on, where that is less than the
+	// node.
+	On string
 	// Nodes that are broken, or between which something is.
 	Nodes []string
 	// Text is the sentence about it, as the check's owner is told.
@@ -74,6 +77,7 @@ type key struct {
 // All causes, those of most paths first. A node that is at one end of all that is
 // broken on a rung, and of more than one pair of nodes, is the cause by itself.
 func All(found []Found) []Cause {
+	found = Whole(found)
 	shared := Shared(found)
 	by := map[key][]Found{}
 	for _, f := range found {
@@ -87,6 +91,43 @@ func All(found []Found) []Cause {
 	slices.SortFunc(out, func(a, b Cause) int {
 		return cmp.Or(b.Paths-a.Paths, ladder.Rank(a.Rung)-ladder.Rank(b.Rung), cmp.Compare(a.Object, b.Object))
 	})
+	return out
+}
+
+// Whole puts the node in the place of what is broken on it, where that is more
+// than one object of a rung, or where the node itself was found to be broken
+// there: one Service without rules is that Service, two are their node's proxy.
+func Whole(found []Found) []Found {
+	type at struct {
+		rung v1alpha1.Rung
+		node string
+	}
+	objects := map[at]map[string]struct{}{}
+	for _, f := range found {
+		node := f.On
+		if nodes := unique(f.Nodes); node == "" && len(nodes) == 1 {
+			node, f.Object = nodes[0], "" // the node itself counts for two
+		}
+		if node == "" {
+			continue
+		}
+		k := at{f.Rung, node}
+		if objects[k] == nil {
+			objects[k] = map[string]struct{}{}
+		}
+		objects[k][f.Object] = struct{}{}
+	}
+	out := slices.Clone(found)
+	for i := range out {
+		f := &out[i]
+		list := objects[at{f.Rung, f.On}]
+		if _, node := list[""]; f.On != "" && (node || len(list) > 1) {
+			f.Nodes = []string{f.On}
+			if f.Reason == v1alpha1.ReasonServiceNotProgrammed {
+				f.Reason = v1alpha1.ReasonProxyBroken
+			}
+		}
+	}
 	return out
 }
 

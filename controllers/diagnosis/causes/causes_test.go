@@ -20,6 +20,11 @@ func found(check, path string, rung v1alpha1.Rung, object string, nodes ...strin
 	return causes.Found{Check: types.NamespacedName{Namespace: "shop", Name: check}, Path: path, Rung: rung, Reason: "Broken", Object: object, Nodes: nodes}
 }
 
+func on(node string, f causes.Found) causes.Found {
+	f.On = node
+	return f
+}
+
 func TestAll(t *testing.T) {
 	for name, c := range map[string]struct {
 		found []causes.Found
@@ -37,6 +42,18 @@ func TestAll(t *testing.T) {
 		"no node in all pairs": {
 			[]causes.Found{found("a", "x", v1alpha1.RungOverlay, "", "node2", "node1"), found("a", "y", v1alpha1.RungOverlay, "", "node3", "node2"), found("b", "y", v1alpha1.RungOverlay, "", "node1", "node3")},
 			[]string{"Overlay of node1 and node2: 1 path of 1 check", "Overlay of node1 and node3: 1 path of 1 check", "Overlay of node2 and node3: 1 path of 1 check"},
+		},
+		"a Service on a node": {
+			[]causes.Found{on("node1", found("a", "x", v1alpha1.RungService, "Service a on node1")), on("node1", found("b", "y", v1alpha1.RungService, "Service a on node1")), on("node2", found("b", "z", v1alpha1.RungService, "Service b on node2"))},
+			[]string{"Service of Service a on node1: 2 paths of 2 checks", "Service of Service b on node2: 1 path of 1 check"},
+		},
+		"two Services on a node": {
+			[]causes.Found{on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")), on("node3", found("b", "y", v1alpha1.RungService, "Service b on node3"))},
+			[]string{"Service of node3: 2 paths of 2 checks"},
+		},
+		"a Service on a node that is broken": {
+			[]causes.Found{on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")), found("b", "y", v1alpha1.RungService, "node3", "node3")},
+			[]string{"Service of node3: 2 paths of 2 checks"},
 		},
 		"two causes": {
 			[]causes.Found{

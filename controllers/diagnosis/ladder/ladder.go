@@ -127,7 +127,7 @@ type Service struct {
 	// Hairpin is true if the source is one of its endpoints.
 	Hairpin bool
 	// Others are the other Services that are tested from the source's node: how
-	// many of them work, and how many do not.
+	// many of them work, and how many began to fail in the same way when this did.
 	OthersWork, OthersFail int
 }
 
@@ -195,6 +195,9 @@ type Finding struct {
 	// Object that is broken, in words: findings of one rung about one object are
 	// one cause.
 	Object string
+	// On is the node that the Object is broken on, where that is less than the
+	// node, as the cluster has it: what is broken of more objects there is the node.
+	On string
 	// Nodes that are broken, or between which something is, as the cluster has
 	// them; none where it is something else.
 	Nodes []string

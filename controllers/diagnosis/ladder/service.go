@@ -51,15 +51,17 @@ func (s *Service) persistent(streak int) bool {
 
 // notLed: the address of a Service does not lead to its endpoints.
 func (s *Service) notLed(p *Pair) *Finding {
-	f := &Finding{Rung: v1alpha1.RungService, Reason: v1alpha1.ReasonServiceNotProgrammed, Object: "Service " + s.Name + " on " + p.SourceNode.Name}
+	f := &Finding{
+		Rung: v1alpha1.RungService, Reason: v1alpha1.ReasonServiceNotProgrammed, Object: "Service " + s.Name + " on " + p.SourceNode.Name, On: p.SourceNode.Real,
+	}
 	f.Text = fmt.Sprintf("the address of Service %s does not lead to its endpoints on %s: %s tried answers by its own address", s.Name, p.SourceNode.Name,
 		words.Plural(len(s.Endpoints), "the only one that was", "each of the %d that were"))
 	switch {
-	case s.OthersWork == 0 && s.OthersFail > 0:
+	case s.OthersFail > 0:
 		f.Reason, f.Object = v1alpha1.ReasonProxyBroken, p.SourceNode.Name
-		f.Nodes = []string{p.SourceNode.Real}
+		f.On, f.Nodes = "", []string{p.SourceNode.Real}
 		f.Text += fmt.Sprintf(", and %s: see kube-proxy, or what stands in its place, on %s",
-			words.Plural(s.OthersFail, "the other Service that is tested from there fails too", "the %d other Services that are tested from there fail too"), p.SourceNode.Name)
+			words.Plural(s.OthersFail, "1 other Service that is tested from there fails in the same way", "%d other Services that are tested from there fail in the same way"), p.SourceNode.Name)
 	case s.OthersWork > 0:
 		f.Text += fmt.Sprintf(", and other Services work there: see the rules that kube-proxy, or what stands in its place, made for it on %s", p.SourceNode.Name)
 	default:

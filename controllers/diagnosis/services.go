@@ -1,0 +1,120 @@
+// Copyright The Netladder Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package diagnosis
+
+import (
+	"slices"
+	"time"
+
+	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/ladder"
+)
+
+// dialledService is what a prober says of one Service by its own address.
+type dialledService struct {
+	passing, failing int32
+	// began is when the last of the pairs that fail began to be bad, by the
+	// prober's clock, and interval the longest between two probes of them.
+	began    time.Time
+	interval time.Duration
+}
+
+// otherServices counts the Services, besides one, that a node's prober dials by
+// their own addresses: those that work, and those that began to fail when the
+// pair at hand did, though what is behind them answers. What fails for longer
+// has a reason of its own.
+func (c *climb) otherServices(but *v1alpha1.AssignedService) (work, fail int) {
+	if !c.src.trusted() {
+		return 0, 0
+	}
+	a, d := c.src.report.Assignment, &c.w.dialled
+	for i := range a.Spec.Services {
+		s := &a.Spec.Services[i]
+		if s == but {
+			continue
+		}
+		said := pairsTo(a, s)
+		apart := said.began.Sub(d.badSince).Abs()
+		together := said.began.IsZero() || d.badSince.IsZero() || apart <= said.interval+d.group.Interval.Duration+reportSlack
+		switch {
+		case said.failing > 0 && together && c.rows.answerBehind(s, said.began):
+			fail++
+		case said.passing > 0 && said.failing == 0:
+			work++
+		}
+	}
+	return work, fail
+}
+
+// answerBehind is true if all endpoints of a Service that were tried since a time
+// answer by their own addresses; of the cluster's DNS, if its own address does not.
+func (r rungs) answerBehind(s *v1alpha1.AssignedService, since time.Time) bool {
+	rung := v1alpha1.RungEndpoints
+	if s.DNS {
+		rung = v1alpha1.RungDNS
+		works, fails := r.seenOf(rung, s.Addresses, since)
+		if works > 0 || fails == 0 {
+			return false
+		}
+	}
+	works, fails := r.seenOf(rung, s.Endpoints, since)
+	return works > 0 && fails == 0
+}
+
+// seenOf counts what was seen of some targets, from whatever source.
+func (r rungs) seenOf(rung v1alpha1.Rung, targets []v1alpha1.AssignedTarget, since time.Time) (works, fails int) {
+	keys := map[string]bool{}
+	for i := range targets {
+		if at, ok := addrPort(&targets[i]); ok {
+			keys[v1alpha1.TargetPairKey(at, v1alpha1.ProtocolTCP)], keys[v1alpha1.TargetPairKey(at, v1alpha1.ProtocolUDP)] = true, true
+		}
+	}
+	for k := range r {
+		if k.rung != rung || !keys[k.target] {
+			continue
+		}
+		switch r.since(k, since).Fact {
+		case ladder.Works:
+			works++
+		case ladder.Fails:
+			fails++
+		}
+	}
+	return works, fails
+}
+
+// pairsTo counts the pairs of the groups that aim at a Service and nothing else;
+// at the cluster's DNS those that look up names.
+func pairsTo(a *v1alpha1.ProbeAssignment, s *v1alpha1.AssignedService) (out dialledService) {
+	rows := map[int32]bool{}
+	for _, row := range s.Targets {
+		rows[row] = true
+	}
+	for i := range a.Spec.Groups {
+		g := &a.Spec.Groups[i]
+		if g.Kind.IsMesh() || g.Kind.Proves() || g.Expect == v1alpha1.ExpectDeny {
+			continue
+		}
+		only := len(g.Members) > 0 && !slices.ContainsFunc(g.Members, func(m int32) bool { return !rows[m] })
+		if s.DNS {
+			only = g.Kind == v1alpha1.ProbeDNS && (g.DNS == nil || g.DNS.Resolver != v1alpha1.DNSEachReplica)
+		}
+		said := findSaid(a.Status.Groups, g.Key, i)
+		if !only || said == nil || said.Hash != g.Hash {
+			continue
+		}
+		out.passing, out.failing = out.passing+said.Pairs.Passing, out.failing+said.Pairs.Failing
+		for j := range a.Status.NotPassing[:min(len(a.Status.NotPassing), maxListed)] {
+			p := &a.Status.NotPassing[j]
+			if p.Group != g.Key || p.State != v1alpha1.StateFailing {
+				continue
+			}
+			out.interval = max(out.interval, g.Interval.Duration)
+			if p.BadSince != nil && p.BadSince.After(out.began) {
+				out.began = p.BadSince.Time
+			}
+		}
+	}
+	return out
+}
