@@ -53,6 +53,9 @@ func (a *agent) steps(ground *climb.Ground, ref climb.Ref) []climb.Step {
 	return append([]climb.Step{}, here.Steps(ground, pg, p)...)
 }
 
+// nearTimeout is within what time a pod has to answer its own node.
+const nearTimeout = 500 * time.Millisecond
+
 // climb makes one step.
 func (a *agent) climb(ctx context.Context, s climb.Step, timeout time.Duration) probe.Result {
 	t := s.To
@@ -74,7 +77,7 @@ func (a *agent) climb(ctx context.Context, s climb.Step, timeout time.Duration) 
 	f := a.probe(probe.Kind(s.Probe))
 	switch s.Probe {
 	case v1alpha1.ProbeListener:
-		f, t.Entry = a.probeListener, &origin{spaces: a.spaces, listener: s.Pod}
+		f, t.Entry, t.Timeout = a.probeListener, &origin{spaces: a.spaces, listener: s.Pod}, min(timeout, nearTimeout)
 	case v1alpha1.ProbePodRoute:
 		f = a.probePodRoute
 	case v1alpha1.ProbeTunnel:
