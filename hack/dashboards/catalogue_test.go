@@ -49,11 +49,7 @@ func newCatalogue(t *testing.T) catalogue {
 		all[name] = metric{labels: scraped}
 	}
 	all["ALERTS"] = metric{labels: []string{"alertname", "alertstate", "severity", "check_namespace", "check", "path", "rung", "node"}}
-	for _, rule := range rules(t) {
-		if rule.Record != "" {
-			all[rule.Record] = all.shape(t, parse(t, rule.Expr)).metric()
-		}
-	}
+	all.record(t)
 	return all
 }
 
@@ -91,6 +87,30 @@ func (c catalogue) processes(t *testing.T) {
 	for _, family := range families {
 		c[family.GetName()] = metric{labels: scraped}
 	}
+}
+
+// record adds what the rules record, each after those that it asks for.
+func (c catalogue) record(t *testing.T) {
+	t.Helper()
+	waiting := slices.DeleteFunc(rules(t), func(r rule) bool { return r.Record == "" })
+	for len(waiting) > 0 {
+		at := max(slices.IndexFunc(waiting, func(r rule) bool { return c.knows(parse(t, r.Expr)) }), 0)
+		c[waiting[at].Record] = c.shape(t, parse(t, waiting[at].Expr)).metric()
+		waiting = slices.Delete(waiting, at, at+1)
+	}
+}
+
+// knows all metrics that an expression asks for.
+func (c catalogue) knows(e parser.Expr) bool {
+	known := true
+	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
+		if s, ok := n.(*parser.VectorSelector); ok {
+			_, there := c[s.Name]
+			known = known && there
+		}
+		return nil
+	})
+	return known
 }
 
 type rule struct {
