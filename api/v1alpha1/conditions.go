@@ -117,7 +117,8 @@ const (
 	ReasonSandboxedRuntime = "SandboxedRuntime"
 	// ReasonIntercepted: something in the source pod takes every connection.
 	ReasonIntercepted = "Intercepted"
-	// ReasonInconclusive: the target need not answer, and did not.
+	// ReasonInconclusive: the target need not answer, and did not; or what came
+	// proves nothing, such as a reply by IP in IP where hosts track connections.
 	ReasonInconclusive = "Inconclusive"
 	// ReasonHostNotPermitted: a target that must not be dialled, such as a
 	// loopback address that a hostname resolved to.
