@@ -79,6 +79,10 @@ e2e: deps ## The stories on one real cluster of three nodes.
 e2e-full: deps ## e2e and the stories that take long.
 	@hack/e2e.sh full
 
+.PHONY: e2e-rbac
+e2e-rbac: deps ## The permissions of Netladder's roles against what it asks an API server in a run of everything.
+	@hack/e2e.sh rbac
+
 .PHONY: measure-detection
 measure-detection: deps ## Break and heal the overlay 20 times; report how long detection took.
 	@hack/e2e.sh detection

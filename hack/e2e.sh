@@ -3,6 +3,7 @@
 #   hack/e2e.sh            the stories of CI
 #   hack/e2e.sh full       all stories
 #   hack/e2e.sh detection  20 breaks of the overlay, timed
+#   hack/e2e.sh rbac       those of CI and whatever else takes a permission, held against the audit log
 # RUN=Regexp picks stories, LEVEL=Restricted or LEVEL=Full those of one level of
 # the probers; KEEP=1 leaves the lab running to look around.
 set -euo pipefail
@@ -42,10 +43,11 @@ ci_restricted='^(TestOutOfTheBox|TestUnknownPathsNameTheirObject|TestRefusedAtAp
 ci_full='^(TestFullOrderValidator|TestFullMetadata|TestFullOpenSegmentation)$'
 case $tier in
   ci) restricted=(-run "$ci_restricted") full=(-run "$ci_full") timeout=20m ;;
-  full) restricted=(-skip '^(TestDetection|TestFull)') full=(-run '^TestFull') timeout=150m ;;
+  full) restricted=(-skip '^(TestDetection|TestFull|TestPermissionsNeeded$)') full=(-run '^TestFull') timeout=150m ;;
+  rbac) restricted=(-run "$ci_restricted|^TestPermissionsUsed\$") full=(-run "$ci_full|^TestFullPermissionsUsed\$") timeout=30m ;;
   detection) restricted=(-run '^TestDetection') full=() timeout=60m ;;
   *)
-    echo "usage: hack/e2e.sh [full|detection]" >&2
+    echo "usage: hack/e2e.sh [full|detection|rbac]" >&2
     exit 2
     ;;
 esac
@@ -75,5 +77,9 @@ if ((${#full[@]} > 0)); then
   step "probers are up" k -n netladder-system rollout status ds/netladder-prober --timeout=180s
   pace
   stories "${full[@]}" || failed=1
+fi
+# Of all that ran: nothing was denied, and every permission was used.
+if [[ $tier == full || $tier == rbac ]] && [[ -z ${RUN:-}${LEVEL:-} ]]; then
+  stories -run '^TestPermissionsNeeded$' || failed=1
 fi
 exit "$failed"

@@ -133,7 +133,7 @@ func TestProbersMayDoNoMore(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"probeassignments.netladder.io":        {"get", "list", "watch"},
+		"probeassignments.netladder.io":        {"list", "watch"},
 		"probeassignments/status.netladder.io": {"patch"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
