@@ -220,8 +220,10 @@ func controllerMetrics(t *testing.T, pod *corev1.Pod, token string) (status int,
 	address := net.JoinHostPort(pod.Status.PodIP, "8443")
 	httpClient := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
-		Dial:              func(string, string) (net.Conn, error) { return dialOnNode(pod.Spec.NodeName, address) },
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // it made its certificate itself
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return dialOnNode(pod.Spec.NodeName, address)
+		},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // it made its certificate itself
 	}}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+address+"/metrics", nil)
 	if err != nil {
@@ -232,9 +234,8 @@ func controllerMetrics(t *testing.T, pod *corev1.Pod, token string) (status int,
 	if err != nil {
 		t.Fatalf("scrape %s: %v", pod.Name, err)
 	}
-	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20))
-	if err != nil {
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(body)
