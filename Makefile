@@ -92,6 +92,10 @@ policy-proof: ## The policy evaluator against the engine of kube-network-policie
 	cd test/oracle && for seed in 1 2 3; do ORACLE_SEED=$$seed ORACLE_FLOWS=200000 go test -count=1 -timeout 1h -v -run '^TestDifferential$$' .; done
 	cd test/oracle && go run ./mutate
 
+.PHONY: alert-proof
+alert-proof: deps ## Break each alert and recording rule in each of some ways: a test of promtool must fail for it. Takes minutes.
+	NETLADDER_ALERT_PROOF=1 go test -count=1 -timeout 1h -v -run "^TestEveryBreakIsSeen$$" ./test/alerts
+
 .PHONY: bench
 bench: ## The figures of docs/performance.md that need no cluster.
 	@hack/bench.sh

@@ -21,7 +21,7 @@ import (
 type ruleFile struct {
 	Groups []struct {
 		Name     string `json:"name"`
-		Interval string `json:"interval"`
+		Interval string `json:"interval,omitempty"`
 		Rules    []rule `json:"rules"`
 	} `json:"groups"`
 }
