@@ -83,7 +83,7 @@ func checkProbes() []panel {
 }
 
 // recorded is when panels about recording rules are empty.
-const recorded = "the rules of config/prometheus are not loaded, or have not recorded for that long"
+const recorded = "the rules of config/prometheus are not loaded, and (30 days) for the first hour"
 
 func checkAvailability() []panel {
 	ratio := func(window string) string {

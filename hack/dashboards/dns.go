@@ -52,7 +52,7 @@ func dnsLookups() []panel {
 		{
 			title: "Lookups", unit: "cps", width: 12, height: 8, view: lines{stacked: true}, colours: map[string]string{"answered": green},
 			question: "How many lookups are answered a second, and what happens to the others?",
-			queries:  []query{{answered, "answered"}, {fmt.Sprintf(rate, "verdict", "DNS.+", "$__rate_interval"), "{{verdict}}"}},
+			queries:  []query{{answered, "answered"}, {fmt.Sprintf(rate, "verdict", "DNS.+", "$__rate_interval"), "{{verdict}}"}}, points: 120,
 		},
 		{
 			title: "Nodes with bad lookups", empty: "every lookup of the last five minutes was answered", unit: "cps", width: 12, height: 8, view: bars{},
@@ -81,7 +81,7 @@ func dnsLookups() []panel {
 }
 
 func dnsCost() []panel {
-	const recorded = "no lookup is answered, or the rules of config/prometheus are not loaded"
+	const recorded = "no lookup is answered, the rules of config/prometheus are not loaded, or (30 days) for the first hour"
 	return []panel{
 		{
 			title: "Answered within 50 ms", unit: "percentunit", width: 24, height: 7, view: lines{}, empty: recorded, runbook: "NetladderDNSSlow",
