@@ -41,6 +41,11 @@ build: ## Build bin/netladder, static.
 	CGO_ENABLED=0 GOOS=$(word 1,$(subst /, ,$(PLATFORM))) GOARCH=$(word 2,$(subst /, ,$(PLATFORM))) \
 	  go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)' -o $(BIN)/netladder ./cmd/netladder
 
+.PHONY: plugin
+plugin: build ## Build bin/kubectl-netladder, kubectl's plugin, with its completion: the same program under other names.
+	@for name in kubectl-netladder kubectl_complete-netladder; do ln -f $(BIN)/netladder $(BIN)/$$name; done
+	@echo 'put both into your PATH: sudo cp bin/kubectl-netladder bin/kubectl_complete-netladder /usr/local/bin/'
+
 .PHONY: image
 image: build $(BIN)/image ## Build the image as dist/netladder.tar, without a container engine.
 	@mkdir -p dist

@@ -33,7 +33,10 @@ type ConnectivityCheckStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Accepted, Ready and Fresh; Throttled while it applies.
+	// conditions: Ready is True while all paths are as declared, False while one
+	// fails, else Unknown. Accepted is False while a path cannot be probed as it is
+	// written. Fresh is False while a prober that is needed is silent. Throttled is
+	// True while a path is tested less often than interval says.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -14,7 +14,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.timeout) || !self.timeout.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') || self.paths.all(p, !has(p.maxLatency) || !p.maxLatency.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') || duration(p.maxLatency) < duration(self.timeout))",message="maxLatency of every path must be below timeout, or it could never be exceeded: lower maxLatency or raise timeout",fieldPath=".paths"
 // +kubebuilder:validation:XValidation:rule="has(self.timeout) || !self.interval.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') || self.paths.all(p, !has(p.maxLatency) || !p.maxLatency.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') || (duration(p.maxLatency) < duration('1s') && duration(p.maxLatency) + duration(p.maxLatency) < duration(self.interval)))",message="maxLatency of every path must be below the timeout, which without spec.timeout is the lesser of 1s and half the interval: lower maxLatency or set timeout",fieldPath=".paths"
 type ConnectivityCheckSpec struct {
-	// interval between two rounds of probes of a path, 1s to 1h.
+	// interval between two rounds of probes of a path, 1s to 1h; default 10s.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,9})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="interval must be a duration from 1s to 1h, a number with the unit ms, s, m or h, for example 10s"
@@ -31,7 +31,7 @@ type ConnectivityCheckSpec struct {
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
 	// failureThreshold is how many rounds in a row must be bad before a pair
-	// of source and target is Failing.
+	// of source and target is Failing, 1 to 100; default 2.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +default=2
@@ -39,7 +39,7 @@ type ConnectivityCheckSpec struct {
 	FailureThreshold int32 `json:"failureThreshold,omitempty"`
 
 	// successThreshold is how many rounds in a row must be good before a
-	// Failing pair is Passing again.
+	// Failing pair is Passing again, 1 to 100; default 1.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +default=1
@@ -47,7 +47,8 @@ type ConnectivityCheckSpec struct {
 	SuccessThreshold int32 `json:"successThreshold,omitempty"`
 
 	// severity of a path that breaks; exported on metrics, so that alerts can
-	// be routed by it. A path may choose its own.
+	// be routed by it: Critical pages somebody, Warning is looked at in working
+	// hours, None alerts nobody. A path may choose its own. Default Warning.
 	// +default="Warning"
 	// +optional
 	Severity Severity `json:"severity,omitempty"`
@@ -56,7 +57,8 @@ type ConnectivityCheckSpec struct {
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// paths that must work, or must not.
+	// paths that must work, or must not: 1 to 64, each from one kind of source to
+	// one kind of target.
 	// +required
 	// +listType=map
 	// +listMapKey=name
@@ -120,16 +122,16 @@ type Path struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="name must consist of lower case letters, digits and '-', and begin and end with a letter or digit, for example frontend-to-api"
 	Name string `json:"name"`
 
-	// from: where the probes start.
+	// from: where the probes start; exactly one of pods, probers and nodes.
 	// +required
 	From Source `json:"from"`
 
-	// to: what the probes aim at.
+	// to: what the probes aim at; exactly one of its fields.
 	// +required
 	To Target `json:"to"`
 
-	// expect Allow: the target must be reachable. Deny: it must not be, and
-	// that is proven rather than assumed.
+	// expect Allow, the default: the target must be reachable. Deny: it must not
+	// be, and that is proven rather than assumed.
 	// +default="Allow"
 	// +optional
 	Expect Expectation `json:"expect,omitempty"`
@@ -173,7 +175,8 @@ type Path struct {
 
 // Sampling bounds the pairs that one round tests.
 type Sampling struct {
-	// targetsPerSource: how many targets each source tests in one round.
+	// targetsPerSource: how many targets each source tests in one round, 1 to 20;
+	// default 3.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=20
 	// +default=3
@@ -181,7 +184,7 @@ type Sampling struct {
 	TargetsPerSource int32 `json:"targetsPerSource,omitempty"`
 
 	// sourcesPerNode: how many of the pods of from.pods on one node are
-	// sources at a time.
+	// sources at a time, 1 to 10; default 2.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10
 	// +default=2
@@ -191,7 +194,8 @@ type Sampling struct {
 
 // ConnectivityCheck declares network paths that must work, and paths that must
 // not. Netladder tests them continuously and reports in status which are as
-// declared.
+// declared, and which rung of the network is broken where one is not. To wait
+// until all are: kubectl wait --for=condition=Ready ccheck/NAME
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -209,11 +213,12 @@ type ConnectivityCheck struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec: what is declared.
+	// spec: what is declared: the paths, and how often, how patiently and how
+	// strictly they are tested.
 	// +required
 	Spec ConnectivityCheckSpec `json:"spec"`
 
-	// status: what was observed.
+	// status: what was observed, path by path. Only Netladder writes it.
 	// +optional
 	Status ConnectivityCheckStatus `json:"status,omitempty"`
 }

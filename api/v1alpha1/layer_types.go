@@ -47,12 +47,13 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || (has(self.scheme) && self.scheme == 'HTTPS')",message="http.tls needs scheme HTTPS: set http.scheme to HTTPS, or remove http.tls",fieldPath=".tls"
 type HTTPLayer struct {
-	// scheme of the request; HTTPS verifies the server's certificate.
+	// scheme of the request, by default HTTP; HTTPS verifies the server's
+	// certificate.
 	// +default="HTTP"
 	// +optional
 	Scheme HTTPScheme `json:"scheme,omitempty"`
 
-	// path of the request, with an optional query.
+	// path of the request, with an optional query; default /.
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self.matches('^/[!-~]*$')",message="http.path must begin with '/' and hold no spaces or control characters, for example /healthz"
 	// +default="/"
@@ -65,7 +66,7 @@ type HTTPLayer struct {
 	// +optional
 	Host string `json:"host,omitempty"`
 
-	// method of the request.
+	// method of the request; default GET.
 	// +default="GET"
 	// +optional
 	Method HTTPMethod `json:"method,omitempty"`

@@ -22,7 +22,7 @@ const (
 // OverlayTarget is the tunnels of the cluster's network between the nodes that
 // from.nodes selects: each tests those to the others.
 type OverlayTarget struct {
-	// encapsulation of the tunnels.
+	// encapsulation of the tunnels; default Auto.
 	// +default="Auto"
 	// +optional
 	Encapsulation Encapsulation `json:"encapsulation,omitempty"`

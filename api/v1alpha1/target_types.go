@@ -169,12 +169,12 @@ type MeshTarget struct {
 	// +optional
 	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
 
-	// scope says which pairs of nodes are tested.
+	// scope says which pairs of nodes are tested; default Any.
 	// +default="Any"
 	// +optional
 	Scope MeshScope `json:"scope,omitempty"`
 
-	// protocols to test; each is a pair of its own.
+	// protocols to test; each is a pair of its own. Default TCP.
 	// +default=["TCP"]
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -290,7 +290,7 @@ type DNSTarget struct {
 	// +kubebuilder:validation:XValidation:rule="isIP(self) || self.matches('^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?([.][A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*[.]?$')",message="dns.name must be a domain name, for example kubernetes.default.svc.cluster.local."
 	Name string `json:"name"`
 
-	// type of the record.
+	// type of the record; default A.
 	// +default="A"
 	// +optional
 	Type DNSRecordType `json:"type,omitempty"`
@@ -307,7 +307,7 @@ type DNSTarget struct {
 	// +optional
 	Answers []string `json:"answers,omitempty"`
 
-	// transport of the query.
+	// transport of the query; default UDP.
 	// +default="UDP"
 	// +optional
 	Transport DNSTransport `json:"transport,omitempty"`

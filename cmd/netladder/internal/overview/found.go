@@ -31,7 +31,8 @@ func foundIn(e *entry) []causes.Found {
 	}
 	f.Rung, f.Reason = d.Rung, d.Reason
 	if len(d.Policies) > 0 {
-		f.Object = "NetworkPolicy " + d.Policies[0].Namespace + "/" + cmp.Or(d.Policies[0].Name, "*")
+		p := mainPolicy(d)
+		f.Object = "NetworkPolicy " + p.Namespace + "/" + cmp.Or(p.Name, "*")
 		return []causes.Found{f}
 	}
 	if betweenNodes(d) {
@@ -41,6 +42,19 @@ func foundIn(e *entry) []causes.Found {
 	}
 	f.Object = objectText(e, d)
 	return []causes.Found{f}
+}
+
+// mainPolicy is the one that the sentence names first: the others are those that
+// nearly admit.
+func mainPolicy(d *v1alpha1.PathDiagnosis) *v1alpha1.DecidingPolicy {
+	best, first := &d.Policies[0], len(d.Message)
+	for i := range d.Policies {
+		p := &d.Policies[i]
+		if at := strings.Index(d.Message, p.Namespace+"/"+p.Name); p.Name != "" && at >= 0 && at < first {
+			best, first = p, at
+		}
+	}
+	return best
 }
 
 func betweenNodes(d *v1alpha1.PathDiagnosis) bool {

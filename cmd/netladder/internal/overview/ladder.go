@@ -71,7 +71,7 @@ func stands(p *v1alpha1.Path) []v1alpha1.Rung {
 		out = append(out, v1alpha1.RungDNS)
 	}
 	if p.HTTP != nil || p.TLS != nil || p.GRPC != nil {
-		out = append(out, v1alpha1.RungMTU, v1alpha1.RungApplication)
+		out = append(out, v1alpha1.RungApplication)
 	}
 	return out
 }
@@ -228,7 +228,9 @@ func One(check *v1alpha1.ConnectivityCheck, around []v1alpha1.ConnectivityCheck,
 		switch deny := e.spec.Expect == v1alpha1.ExpectDeny; {
 		case deny && steps[i].Rung == v1alpha1.RungPolicy:
 			steps[i].Mark, steps[i].Why = Works, "nothing gets through, as declared"
-		case !deny:
+		case !deny && slices.Contains(wire()[:3], steps[i].Rung):
+			steps[i].Mark, steps[i].Why = Works, cmp.Or(steps[i].Why, "as far as the path needs it")
+		case !deny && steps[i].Rung != v1alpha1.RungMTU:
 			steps[i].Mark, steps[i].Why = Works, ""
 		case slices.Contains(wire(), steps[i].Rung), steps[i].Rung == v1alpha1.RungListener:
 			steps[i].Mark, steps[i].Why = Works, "proven: see docs/deny.md"

@@ -19,13 +19,15 @@ import (
 //
 // ConnectivityCheck declares network paths that must work, and paths that must
 // not. Netladder tests them continuously and reports in status which are as
-// declared.
+// declared, and which rung of the network is broken where one is not. To wait
+// until all are: kubectl wait --for=condition=Ready ccheck/NAME
 type ConnectivityCheckApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration    `json:""`
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec: what is declared.
+	// spec: what is declared: the paths, and how often, how patiently and how
+	// strictly they are tested.
 	Spec *ConnectivityCheckSpecApplyConfiguration `json:"spec,omitempty"`
-	// status: what was observed.
+	// status: what was observed, path by path. Only Netladder writes it.
 	Status *ConnectivityCheckStatusApplyConfiguration `json:"status,omitempty"`
 }
 

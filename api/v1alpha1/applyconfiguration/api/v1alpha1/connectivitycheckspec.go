@@ -16,23 +16,25 @@ import (
 // ConnectivityCheckSpec declares network paths and how often, how patiently
 // and how strictly they are tested.
 type ConnectivityCheckSpecApplyConfiguration struct {
-	// interval between two rounds of probes of a path, 1s to 1h.
+	// interval between two rounds of probes of a path, 1s to 1h; default 10s.
 	Interval *v1.Duration `json:"interval,omitempty"`
 	// timeout of one probe, 10ms to 30s and below interval. When absent it is
 	// 1s, or half the interval where that is less.
 	Timeout *v1.Duration `json:"timeout,omitempty"`
 	// failureThreshold is how many rounds in a row must be bad before a pair
-	// of source and target is Failing.
+	// of source and target is Failing, 1 to 100; default 2.
 	FailureThreshold *int32 `json:"failureThreshold,omitempty"`
 	// successThreshold is how many rounds in a row must be good before a
-	// Failing pair is Passing again.
+	// Failing pair is Passing again, 1 to 100; default 1.
 	SuccessThreshold *int32 `json:"successThreshold,omitempty"`
 	// severity of a path that breaks; exported on metrics, so that alerts can
-	// be routed by it. A path may choose its own.
+	// be routed by it: Critical pages somebody, Warning is looked at in working
+	// hours, None alerts nobody. A path may choose its own. Default Warning.
 	Severity *apiv1alpha1.Severity `json:"severity,omitempty"`
 	// suspend stops all probes of this check while it is true.
 	Suspend *bool `json:"suspend,omitempty"`
-	// paths that must work, or must not.
+	// paths that must work, or must not: 1 to 64, each from one kind of source to
+	// one kind of target.
 	Paths []PathApplyConfiguration `json:"paths,omitempty"`
 }
 

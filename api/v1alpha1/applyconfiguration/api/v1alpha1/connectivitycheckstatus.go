@@ -16,7 +16,10 @@ import (
 type ConnectivityCheckStatusApplyConfiguration struct {
 	// observedGeneration is the generation of the spec this status is about.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions: Accepted, Ready and Fresh; Throttled while it applies.
+	// conditions: Ready is True while all paths are as declared, False while one
+	// fails, else Unknown. Accepted is False while a path cannot be probed as it is
+	// written. Fresh is False while a prober that is needed is silent. Throttled is
+	// True while a path is tested less often than interval says.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// summary of the paths for a person who lists checks.
 	Summary *SummaryApplyConfiguration `json:"summary,omitempty"`

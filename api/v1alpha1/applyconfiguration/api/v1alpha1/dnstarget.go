@@ -18,14 +18,14 @@ type DNSTargetApplyConfiguration struct {
 	// resolv.conf applies, as for any program in a pod. With type PTR also an
 	// address.
 	Name *string `json:"name,omitempty"`
-	// type of the record.
+	// type of the record; default A.
 	Type *apiv1alpha1.DNSRecordType `json:"type,omitempty"`
 	// answers that must be among those that come, in any order; absent means that
 	// any will do. Addresses for A and AAAA; domain names for CNAME, PTR, NS and
 	// MX (without the preference); for SRV the target and its port, such as
 	// web-0.web.shop.svc.cluster.local:8080; for TXT the text.
 	Answers []string `json:"answers,omitempty"`
-	// transport of the query.
+	// transport of the query; default UDP.
 	Transport *apiv1alpha1.DNSTransport `json:"transport,omitempty"`
 	// resolver: the servers that are asked; absent means those of the source's
 	// resolv.conf.

@@ -14,13 +14,14 @@ import (
 //
 // HTTPLayer is an HTTP/1.1 request. Redirects are not followed.
 type HTTPLayerApplyConfiguration struct {
-	// scheme of the request; HTTPS verifies the server's certificate.
+	// scheme of the request, by default HTTP; HTTPS verifies the server's
+	// certificate.
 	Scheme *apiv1alpha1.HTTPScheme `json:"scheme,omitempty"`
-	// path of the request, with an optional query.
+	// path of the request, with an optional query; default /.
 	Path *string `json:"path,omitempty"`
 	// host is the Host header; absent means the address that is dialled.
 	Host *string `json:"host,omitempty"`
-	// method of the request.
+	// method of the request; default GET.
 	Method *apiv1alpha1.HTTPMethod `json:"method,omitempty"`
 	// expectedStatuses: the status codes that are good. Absent means 200 to
 	// 399, as for the kubelet's probes.

@@ -17,9 +17,9 @@ import (
 type MeshTargetApplyConfiguration struct {
 	// nodeSelector selects the target nodes by label; absent means all.
 	NodeSelector *v1.LabelSelectorApplyConfiguration `json:"nodeSelector,omitempty"`
-	// scope says which pairs of nodes are tested.
+	// scope says which pairs of nodes are tested; default Any.
 	Scope *apiv1alpha1.MeshScope `json:"scope,omitempty"`
-	// protocols to test; each is a pair of its own.
+	// protocols to test; each is a pair of its own. Default TCP.
 	Protocols []apiv1alpha1.MeshProtocol `json:"protocols,omitempty"`
 }
 

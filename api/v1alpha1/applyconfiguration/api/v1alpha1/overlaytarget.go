@@ -15,7 +15,7 @@ import (
 // OverlayTarget is the tunnels of the cluster's network between the nodes that
 // from.nodes selects: each tests those to the others.
 type OverlayTargetApplyConfiguration struct {
-	// encapsulation of the tunnels.
+	// encapsulation of the tunnels; default Auto.
 	Encapsulation *apiv1alpha1.Encapsulation `json:"encapsulation,omitempty"`
 }
 

@@ -17,12 +17,12 @@ import (
 type PathApplyConfiguration struct {
 	// name of the path, unique within its check: a DNS label.
 	Name *string `json:"name,omitempty"`
-	// from: where the probes start.
+	// from: where the probes start; exactly one of pods, probers and nodes.
 	From *SourceApplyConfiguration `json:"from,omitempty"`
-	// to: what the probes aim at.
+	// to: what the probes aim at; exactly one of its fields.
 	To *TargetApplyConfiguration `json:"to,omitempty"`
-	// expect Allow: the target must be reachable. Deny: it must not be, and
-	// that is proven rather than assumed.
+	// expect Allow, the default: the target must be reachable. Deny: it must not
+	// be, and that is proven rather than assumed.
 	Expect *apiv1alpha1.Expectation `json:"expect,omitempty"`
 	// http adds a request on top of the connection; the path works only if
 	// the response is as expected.

@@ -10,10 +10,11 @@ package v1alpha1
 //
 // Sampling bounds the pairs that one round tests.
 type SamplingApplyConfiguration struct {
-	// targetsPerSource: how many targets each source tests in one round.
+	// targetsPerSource: how many targets each source tests in one round, 1 to 20;
+	// default 3.
 	TargetsPerSource *int32 `json:"targetsPerSource,omitempty"`
 	// sourcesPerNode: how many of the pods of from.pods on one node are
-	// sources at a time.
+	// sources at a time, 1 to 10; default 2.
 	SourcesPerNode *int32 `json:"sourcesPerNode,omitempty"`
 }
 
