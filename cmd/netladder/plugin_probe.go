@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/netladder/netladder/api/v1alpha1"
@@ -212,44 +213,72 @@ func (p *plugin) climbed(ctx context.Context, c client.Client, check *v1alpha1.C
 // follow shows how the check comes along until enough is known, and returns it
 // as it was last.
 func (p *plugin) follow(ctx context.Context, c client.WithWatch, check *v1alpha1.ConnectivityCheck, errOut io.Writer) (*v1alpha1.ConnectivityCheck, error) {
-	var progress attempt.Progress
-	start, last := p.now(), check
+	f := follower{plugin: p, client: c, errOut: errOut, start: p.now(), last: check.DeepCopy()}
 	for {
-		events, err := c.Watch(ctx, &v1alpha1.ConnectivityCheckList{}, client.InNamespace(check.Namespace),
-			client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", check.Name)})
-		if err != nil {
-			return last, explain(err, "watching the check")
-		}
-		again := time.Duration(0)
-		for open := true; open; {
-			var done bool
-			select {
-			case <-ctx.Done():
-				events.Stop()
-				return last, ctx.Err()
-			case event, ok := <-events.ResultChan():
-				if open = ok; !ok {
-					continue
-				}
-				now, is := event.Object.(*v1alpha1.ConnectivityCheck)
-				if !is {
-					events.Stop()
-					return last, explain(apierrors.FromObject(event.Object), "watching the check")
-				}
-				last = now
-			case <-after(again):
-			}
-			var news []string
-			news, done, again = progress.News(last, p.now())
-			for _, line := range news {
-				fmt.Fprintf(errOut, "%6.1fs  %s\n", p.now().Sub(start).Seconds(), line)
-			}
-			if done {
-				events.Stop()
-				return last, nil
-			}
+		// A watch ends now and then, with nothing wrong.
+		if done, err := f.watch(ctx); done || err != nil {
+			return f.last, err
 		}
 	}
+}
+
+// follower is how far a check is followed.
+type follower struct {
+	*plugin
+	client   client.WithWatch
+	errOut   io.Writer
+	progress attempt.Progress
+	start    time.Time
+	last     *v1alpha1.ConnectivityCheck
+}
+
+// watch the check until enough is known, or until the watch ends.
+func (f *follower) watch(ctx context.Context) (done bool, err error) {
+	key := client.ObjectKeyFromObject(f.last)
+	events, err := f.client.Watch(ctx, &v1alpha1.ConnectivityCheckList{}, client.InNamespace(key.Namespace),
+		client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", key.Name)})
+	if err == nil {
+		defer events.Stop()
+		err = f.client.Get(ctx, key, f.last) // what came before the watch
+	}
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err != nil {
+		return false, explain(err, "watching the check")
+	}
+	for {
+		done, again := f.tell()
+		if done {
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-after(again):
+		case event, open := <-events.ResultChan():
+			if !open {
+				return false, nil
+			}
+			now, ok := event.Object.(*v1alpha1.ConnectivityCheck)
+			switch {
+			case !ok:
+				return false, explain(apierrors.FromObject(event.Object), "watching the check")
+			case event.Type == watch.Deleted:
+				return false, errors.New("somebody deleted the check")
+			}
+			f.last = now
+		}
+	}
+}
+
+// tell what is new of the check; again is when to look even if nothing happens.
+func (f *follower) tell() (done bool, again time.Duration) {
+	news, done, again := f.progress.News(f.last, f.now())
+	for _, line := range news {
+		fmt.Fprintf(f.errOut, "%6.1fs  %s\n", f.now().Sub(f.start).Seconds(), line)
+	}
+	return done, again
 }
 
 // after is a channel that never says anything for 0.
