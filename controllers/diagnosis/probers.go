@@ -17,7 +17,8 @@ const (
 	// ProberSilent: a prober runs, nothing was heard of it for so long that what
 	// it said counts no more, and nothing excuses it.
 	ProberSilent ProberState = "silent"
-	// ProberMissing: no prober runs, and nothing excuses that.
+	// ProberMissing: no prober runs, or it is started again and again, and nothing
+	// excuses that.
 	ProberMissing ProberState = "missing"
 	// ProberMasked: none is heard, and that is excused: the node is not Ready,
 	// or just became so, or leaves; or the prober is new and has yet to speak.
@@ -58,7 +59,9 @@ func (j *judge) prober(name string, f *NodeFacts) ProberState {
 		return ProberMissing
 	case j.young(p):
 		return ProberMasked
-	case !p.Running:
+	case !p.Running, !p.Ready && j.recent(p.StartedAt):
+		// One that is started again and again is missing all along, so that an
+		// alert which waits for that is not put off each time.
 		return ProberMissing
 	case src.stale:
 		return ProberSilent

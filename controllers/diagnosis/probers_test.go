@@ -42,7 +42,8 @@ func TestProbers(t *testing.T) {
 				n.facts.Prober.Ready, n.facts.Prober.NotReadySince, n.facts.Prober.Running = false, s.now, false
 			}, 155 * time.Second, diagnosis.ProberReporting},
 			{nil, 15 * time.Second, diagnosis.ProberMissing},
-			{func(s *sim, n *simNode) { n.facts.Prober.StartedAt, n.facts.Prober.Running = s.now, true }, time.Second, diagnosis.ProberSilent},
+			{func(s *sim, n *simNode) { n.facts.Prober.StartedAt, n.facts.Prober.Running = s.now, true }, time.Second, diagnosis.ProberMissing},
+			{nil, time.Minute, diagnosis.ProberSilent},
 			{func(_ *sim, n *simNode) { n.facts.Prober.Running = false }, time.Second, diagnosis.ProberMissing},
 		},
 		"a rollout": {
@@ -61,7 +62,7 @@ func TestProbers(t *testing.T) {
 				n.facts.Prober.Ready, n.facts.Prober.Running, n.facts.Prober.NotReadySince = false, false, s.now
 			}, 29 * time.Second, diagnosis.ProberMasked},
 			{nil, 2 * time.Second, diagnosis.ProberMissing},
-			{func(s *sim, n *simNode) { n.facts.Prober.StartedAt, n.facts.Prober.Running = s.now, true }, 0, diagnosis.ProberMasked},
+			{func(s *sim, n *simNode) { n.facts.Prober.StartedAt, n.facts.Prober.Running = s.now, true }, 0, diagnosis.ProberMissing},
 			{func(_ *sim, n *simNode) { n.facts.Prober.Ready = true }, 0, diagnosis.ProberReporting},
 		},
 		"the node is not Ready": {

@@ -7,6 +7,7 @@ package golden
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,5 +30,31 @@ func Equal(t *testing.T, file string, got []byte) {
 	}
 	if d := cmp.Diff(string(want), string(got)); d != "" {
 		t.Errorf("%s differs (-want +got); run with -update if it should:\n%s", file, d)
+	}
+}
+
+// Section is Equal for what stands in a file between the lines "<!-- NAME -->"
+// and "<!-- end of NAME -->".
+func Section(t *testing.T, file, name, got string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->\n"
+	before, rest, ok := strings.Cut(string(text), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("%s has no section %q", file, name)
+	}
+	whole := before + begin + got + end + after
+	if *update {
+		if err := os.WriteFile(file, []byte(whole), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if d := cmp.Diff(string(text), whole); d != "" {
+		t.Errorf("%s, %s, differs (-want +got); run with -update if it should:\n%s", file, name, d)
 	}
 }
