@@ -9,6 +9,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis"
@@ -221,6 +222,21 @@ func TestWithoutPairs(t *testing.T) {
 				t.Errorf("a path that is not planned: %+v", other)
 			}
 		})
+	}
+}
+
+// TestNoServers: a path to each server of the cluster's DNS fails for the same
+// cause as those that ask its Service, when there is none.
+func TestNoServers(t *testing.T) {
+	in := newSim().input()
+	in.DNS = types.NamespacedName{Namespace: "kube-system", Name: "kube-dns"}
+	in.Check.Spec.Paths[0].To = v1alpha1.Target{DNS: &v1alpha1.DNSTarget{Name: "a.", Resolver: v1alpha1.DNSEachReplica}}
+	name := in.Check.Spec.Paths[0].Name
+	in.Resolved.Paths = []plan.ResolvedPath{{Name: name, Accepted: true, Reason: v1alpha1.ReasonNoEndpoints, Message: "no endpoints"}}
+	in.Previous.Paths = []v1alpha1.PathStatus{{Name: name, State: v1alpha1.StateFailing, Reason: v1alpha1.ReasonNoEndpoints}}
+	d := diagnosis.Summarize(in).Paths[0].Diagnosis
+	if d == nil || d.Rung != v1alpha1.RungDNS || d.Reason != v1alpha1.ReasonDNSNoServers || !strings.Contains(d.Message, "kube-system/kube-dns") {
+		t.Errorf("diagnosis %+v", d)
 	}
 }
 

@@ -185,15 +185,24 @@ func (e *explainer) note(t *tally, by map[string]*group) {
 	}
 }
 
-// noEndpoints says why a Service whose endpoints are the targets has none.
+// noEndpoints says why a Service whose endpoints are the targets has none. The
+// servers of the cluster's DNS are such targets too.
 func (e *explainer) noEndpoints(t *tally) *v1alpha1.PathDiagnosis {
+	var f *ladder.Finding
+	var object string
 	key, ok := e.serviceKey(t.status.Name)
-	facts := e.in.Services[key]
-	if !ok || facts == nil {
+	to := e.target(t.status.Name)
+	switch facts := e.in.Services[key]; {
+	case ok && facts != nil:
+		f = ladder.NoEndpoints(&ladder.Service{Name: key.String(), Empty: e.empty(facts)})
+		object = "Service " + f.Object
+	case to != nil && to.DNS != nil && e.in.DNS.Name != "":
+		f = ladder.NoServers(&ladder.Service{Name: e.in.DNS.String()})
+		object = f.Object // as of paths that ask the Service itself
+	default:
 		return nil
 	}
-	f := ladder.NoEndpoints(&ladder.Service{Name: key.String(), Empty: e.empty(facts)})
-	e.causes = append(e.causes, causes.Found{Path: t.status.Name, Rung: f.Rung, Reason: f.Reason, Object: "Service " + f.Object, Text: printable(f.Text, maxMessage)})
+	e.causes = append(e.causes, causes.Found{Path: t.status.Name, Rung: f.Rung, Reason: f.Reason, Object: object, Text: printable(f.Text, maxMessage)})
 	return &v1alpha1.PathDiagnosis{Rung: f.Rung, Reason: f.Reason, Message: printable(f.Text, maxMessage)}
 }
 

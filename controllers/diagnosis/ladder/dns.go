@@ -42,6 +42,14 @@ func because(text string) string {
 	return " (" + text + ")"
 }
 
+// NoServers says that the Service of the cluster's DNS has no endpoints.
+func NoServers(s *Service) *Finding {
+	return &Finding{
+		Rung: v1alpha1.RungDNS, Reason: v1alpha1.ReasonDNSNoServers, Object: s.Name,
+		Text: "the cluster's DNS, Service " + s.Name + ", has no ready server: see whether its pods run",
+	}
+}
+
 // servers finds which of the servers of the cluster's DNS does not answer.
 func (p *Pair) servers() *Finding {
 	s := p.DNS
@@ -49,10 +57,7 @@ func (p *Pair) servers() *Finding {
 		return nil
 	}
 	if s.Ready == 0 {
-		return &Finding{
-			Rung: v1alpha1.RungDNS, Reason: v1alpha1.ReasonDNSNoServers, Object: s.Name,
-			Text: "the cluster's DNS, Service " + s.Name + ", has no ready server: see whether its pods run",
-		}
+		return NoServers(s)
 	}
 	b := p.lookBehind(s.Endpoints, p.serverDown)
 	switch {
