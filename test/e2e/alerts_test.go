@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -73,7 +74,7 @@ func alertStories() []alertStory {
 				})
 			},
 			path: pathRef{namespace, clusterNetwork, pathDNSUDP},
-			told: map[string][]string{"NetladderDNSFailing": nil},
+			told: map[string][]string{"NetladderDNSFailing": {"kube-system/kube-dns", "no ready server"}},
 			held: []string{"NetladderPathFailing"},
 		},
 		{
@@ -90,7 +91,7 @@ func alertStories() []alertStory {
 				return after(t, func(ctx context.Context) error { return kube.Create(ctx, again) })
 			},
 			path: open,
-			told: map[string][]string{"NetladderSegmentationBreach": {open.namespace}},
+			told: map[string][]string{"NetladderSegmentationBreach": {"no policy isolates db"}},
 		},
 	}
 }
@@ -193,6 +194,9 @@ func (s alertStory) judge(t *testing.T, told []notification) {
 	times := map[string]int{}
 	for _, n := range told {
 		t.Logf("told: %s: %s", n, n.Annotations["description"])
+		if isBusy(n.name()) {
+			continue
+		}
 		times[n.name()+" "+n.Status]++
 		fragments, expected := s.told[n.name()]
 		if !expected {
@@ -252,8 +256,10 @@ func (m *monitoring) rollout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(fired) > 0 {
-		t.Errorf("fired although nothing is wrong: %s", fired)
+	for _, a := range fired {
+		if !isBusy(string(a.Metric[model.AlertNameLabel])) {
+			t.Errorf("fired although nothing is wrong: %s", a)
+		}
 	}
 	pending, err := m.vector(t.Context(), fmt.Sprintf(`count by (alertname, check, path, rung) (count_over_time(ALERTS{alertstate="pending"}[%ds]))`, int(time.Since(start).Seconds())))
 	if err != nil {
@@ -262,7 +268,9 @@ func (m *monitoring) rollout(t *testing.T) {
 	t.Logf("pending for a while: %s", pending)
 	told := m.notified.since(start)
 	for _, n := range told {
-		t.Errorf("told although nothing is wrong: %s", n)
+		if !isBusy(n.name()) {
+			t.Errorf("told although nothing is wrong: %s", n)
+		}
 	}
 	row("| rollout of all of Netladder (%.0f s) | %d | | | | |", rolled.Seconds(), len(told))
 }
