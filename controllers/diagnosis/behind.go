@@ -58,18 +58,24 @@ func ServiceKey(namespace string, to *v1alpha1.Target) (types.NamespacedName, bo
 func (c *climb) service() *ladder.Service {
 	key, ok := c.serviceKey(c.t.status.Name)
 	d := &c.w.dialled
-	if !ok || d.pair.target == nil || d.pair.node != "" || d.pair.targetPod() != "" {
+	if !ok || d.pair.target == nil || d.pair.targetPod() != "" {
 		return nil
 	}
 	row := c.behindRow(d.pair.target)
+	if d.pair.node != "" && row == nil {
+		return nil
+	}
 	facts := c.in.Services[key]
-	s := &ladder.Service{Name: key.String(), Ready: -1}
+	s := &ladder.Service{Name: key.String(), Ready: -1, Through: d.pair.node != "" && d.pair.node != c.src.name}
+	if to := c.target(c.t.status.Name); to.Service != nil {
+		s.Balancer = to.Service.Via == v1alpha1.ViaLoadBalancer
+	}
 	c.looked[key.Namespace] = struct{}{}
 	if facts != nil {
 		port := servicePort(facts, d.pair.target)
 		c.facts(s, facts, port)
 	}
-	if row == nil {
+	if row == nil || s.Through {
 		return s
 	}
 	hidden := c.hides(c.t, key.Namespace)
@@ -102,7 +108,7 @@ func sameTarget(a, b *v1alpha1.AssignedTarget) bool {
 func servicePort(facts *ServiceFacts, t *v1alpha1.AssignedTarget) *plan.ServicePort {
 	for i := range facts.Ports {
 		p := &facts.Ports[i]
-		if p.Port == t.Port && (p.Protocol == v1alpha1.ProtocolUDP) == (t.Protocol == v1alpha1.ProtocolUDP) {
+		if (p.Port == t.Port && t.Node == "" || p.NodePort == t.Port && t.Node != "") && (p.Protocol == v1alpha1.ProtocolUDP) == (t.Protocol == v1alpha1.ProtocolUDP) {
 			return p
 		}
 	}
@@ -129,7 +135,7 @@ func (c *climb) facts(s *ladder.Service, facts *ServiceFacts, port *plan.Service
 			local = local || port.On[i] == c.src.name
 		}
 	}
-	s.NoLocal = facts.Local && nodes && !local && s.Ready > 0
+	s.NoLocal = facts.Local && nodes && !local && s.Ready > 0 && c.w.dialled.pair.node == ""
 	if s.Ready == 0 {
 		s.Empty = c.empty(facts)
 	}

@@ -68,7 +68,7 @@ type ladderPod struct {
 
 type ladderService struct {
 	Name, Namespace, ClusterIP string
-	Port                       int32
+	Port, NodePort             int32
 	Protocol                   v1alpha1.Protocol
 	Endpoints, Nodes, NotReady []string
 	Selector                   map[string]string
@@ -269,7 +269,7 @@ func (s *ladderService) facts() *diagnosis.ServiceFacts {
 		Service:  &plan.Service{Key: types.NamespacedName{Namespace: s.Namespace, Name: s.Name}, ClusterIPs: []netip.Addr{netip.MustParseAddr(s.ClusterIP)}},
 		Selector: s.Selector, Local: s.Local, Sticky: s.Sticky, NotReadyCount: len(s.NotReady),
 	}
-	port := plan.ServicePort{Port: s.Port, Protocol: s.Protocol, On: s.Nodes}
+	port := plan.ServicePort{Port: s.Port, NodePort: s.NodePort, Protocol: s.Protocol, On: s.Nodes}
 	for _, e := range s.Endpoints {
 		port.Endpoints = append(port.Endpoints, netip.MustParseAddrPort(e))
 	}

@@ -69,7 +69,7 @@ func (h Here) Steps(ground *Ground, g *v1alpha1.ProbeGroup, p *v1alpha1.Pair) []
 	switch {
 	case g.Kind == v1alpha1.ProbeDNS || g.Host != nil && g.Host.Hostname != "":
 		c.names()
-	case p.Target != nil && p.NodeName == "":
+	case p.Target != nil:
 		c.service(p)
 	}
 	c.between(p.NodeName)

@@ -117,6 +117,11 @@ type Service struct {
 	Endpoints []Endpoint
 	// Ready is how many there are in all; -1 where that is not known.
 	Ready int
+	// Through is true for a nodePort of another node: what leads to the endpoints is
+	// there, and what this node sees of them proves nothing about it.
+	Through bool
+	// Balancer is true where the address is that of its load balancer.
+	Balancer bool
 	// Empty says why there are none.
 	Empty Empty
 	// Sticky is true for sessionAffinity ClientIP.

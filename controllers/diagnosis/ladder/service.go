@@ -57,6 +57,10 @@ func (s *Service) notLed(p *Pair) *Finding {
 	f.Text = fmt.Sprintf("the address of Service %s does not lead to its endpoints on %s: %s tried answers by its own address", s.Name, p.SourceNode.Name,
 		words.Plural(len(s.Endpoints), "the only one that was", "each of the %d that were"))
 	switch {
+	case s.Balancer:
+		f.Reason, f.Object, f.On = v1alpha1.ReasonLoadBalancerBroken, "Service "+s.Name, ""
+		f.Text = fmt.Sprintf("the load balancer of Service %s does not lead to its endpoints from %s, though %s tried answers by its own address: see the load balancer, and kube-proxy on %s",
+			s.Name, p.SourceNode.Name, words.Plural(len(s.Endpoints), "the only one that was", "each of the %d that were"), p.SourceNode.Name)
 	case s.OthersFail > 0:
 		f.Reason, f.Object = v1alpha1.ReasonProxyBroken, p.SourceNode.Name
 		f.On, f.Nodes = "", []string{p.SourceNode.Real}

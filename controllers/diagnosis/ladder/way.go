@@ -10,7 +10,7 @@ import (
 // way: what lies between the source's node and the target's fails for
 // Netladder's own probes too, which no policy of the path's pods touches.
 func way(p *Pair) *Finding {
-	if !p.silent() || p.isDNS() || p.Service != nil || p.Way == nil {
+	if !p.silent() || p.isDNS() || p.Service != nil && !p.Service.Through || p.Way == nil {
 		return nil
 	}
 	return p.wayOf(p.Way)
