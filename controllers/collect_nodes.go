@@ -6,6 +6,10 @@ package controllers
 import (
 	"maps"
 	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 
 	"github.com/netladder/netladder/controllers/diagnosis"
 )
@@ -45,7 +49,7 @@ func (w *world) probers() (states map[string]diagnosis.ProberState, ok bool) {
 		Settings: diagnosis.Settings{Namespace: w.namespace},
 	}
 	for name, n := range w.nodes {
-		if facts := w.facts[name]; facts != nil && n.planned != nil && (n.planned.Prober || w.shouldHaveProber(n.planned.Labels)) {
+		if facts := w.facts[name]; facts != nil && n.planned != nil && (n.planned.Prober || !n.repels && w.shouldHaveProber(n.planned.Labels)) {
 			in.Nodes[name] = facts
 		}
 	}
@@ -54,6 +58,15 @@ func (w *world) probers() (states map[string]diagnosis.ProberState, ok bool) {
 		return nil, false
 	}
 	return diagnosis.Probers(in), true
+}
+
+// repels says whether some taint is not tolerated. Those that Kubernetes itself
+// puts on nodes, such as that one is not Ready, every DaemonSet tolerates.
+func repels(taints []corev1.Taint, tolerations []corev1.Toleration) bool {
+	return slices.ContainsFunc(taints, func(taint corev1.Taint) bool {
+		return !strings.HasPrefix(taint.Key, "node.kubernetes.io/") && taint.Effect != corev1.TaintEffectPreferNoSchedule &&
+			!slices.ContainsFunc(tolerations, func(t corev1.Toleration) bool { return t.ToleratesTaint(klog.Logger{}, &taint, false) })
+	})
 }
 
 func (w *world) shouldHaveProber(labels map[string]string) bool {

@@ -45,6 +45,26 @@ func scraped(t *testing.T, w *world, names ...string) (out []string) {
 	return out
 }
 
+// Nodes whose taint the probers do not tolerate lack nothing either.
+func TestTaintedNodesNeedNoProber(t *testing.T) {
+	some := []corev1.Toleration{{Key: "dedicated", Operator: corev1.TolerationOpEqual, Value: "gpu", Effect: corev1.TaintEffectNoSchedule}}
+	for name, tc := range map[string]struct {
+		taint       corev1.Taint
+		tolerations []corev1.Toleration
+		want        bool
+	}{
+		"tolerated":     {corev1.Taint{Key: "dedicated", Value: "gpu", Effect: corev1.TaintEffectNoSchedule}, some, false},
+		"another value": {corev1.Taint{Key: "dedicated", Value: "db", Effect: corev1.TaintEffectNoSchedule}, some, true},
+		"none":          {corev1.Taint{Key: "dedicated", Effect: corev1.TaintEffectNoExecute}, nil, true},
+		"soft":          {corev1.Taint{Key: "dedicated", Effect: corev1.TaintEffectPreferNoSchedule}, nil, false},
+		"not ready":     {corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoExecute}, nil, false},
+	} {
+		if got := repels([]corev1.Taint{tc.taint}, tc.tolerations); got != tc.want {
+			t.Errorf("%s: repels is %t", name, got)
+		}
+	}
+}
+
 // Nodes that a DaemonSet leaves out lack nothing, and before all nodes are known
 // nothing is said of any.
 func TestNodesThatShouldHaveAProber(t *testing.T) {

@@ -92,7 +92,7 @@ func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus
 		o.Level = v1alpha1.LevelRestricted
 	}
 	w := newWorld(c, plan.Settings{Namespace: o.Namespace, SizeLimit: o.AssignmentSizeLimit, Level: o.Level, NoCanary: o.DisableCanary, Budgets: o.Budgets})
-	w.runsOn = workload.NodeSelector(o.NodeSelector)
+	w.runsOn, w.tolerations = workload.NodeSelector(o.NodeSelector), o.Tolerations
 	mgr, err := newManager(ctx, o, w)
 	if err != nil {
 		return err

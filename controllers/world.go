@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
@@ -33,6 +34,8 @@ type world struct {
 	namespace string
 	// runsOn are the labels of nodes that should have a prober; nil means all.
 	runsOn map[string]string
+	// tolerations of the probers; nil means all taints.
+	tolerations []corev1.Toleration
 
 	mu     sync.Mutex
 	engine *plan.Engine

@@ -22,6 +22,8 @@ import (
 type node struct {
 	// planned is what the engine was told.
 	planned *plan.Node
+	// repels is true if a taint keeps the probers away.
+	repels bool
 	// proberSeen, echoSeen and canarySeen are when the node last had such a pod.
 	proberSeen, echoSeen, canarySeen time.Time
 	// echo is the last echo pod that had IPs, canary the last canary pod.
@@ -58,6 +60,7 @@ func (w *world) setNode(name string, n *corev1.Node, pods []*corev1.Pod) (change
 		known = &node{} // another machine of the same name inherits nothing
 		w.nodes[name] = known
 	}
+	known.repels = w.tolerations != nil && repels(n.Spec.Taints, w.tolerations)
 	own := ownPods{
 		prober: component(pods, workload.ComponentProber), echo: component(pods, workload.ComponentEcho), canary: component(pods, workload.ComponentCanary),
 	}

@@ -84,7 +84,10 @@ func keepKeys(in map[string]string, keys []string) map[string]string {
 }
 
 func trimNode(n *corev1.Node) {
-	n.Spec = corev1.NodeSpec{PodCIDR: n.Spec.PodCIDR, PodCIDRs: n.Spec.PodCIDRs}
+	n.Spec = corev1.NodeSpec{PodCIDR: n.Spec.PodCIDR, PodCIDRs: n.Spec.PodCIDRs, Taints: n.Spec.Taints}
+	for i := range n.Spec.Taints {
+		n.Spec.Taints[i].TimeAdded = nil
+	}
 	n.OwnerReferences, n.Finalizers = nil, nil
 	var ready []corev1.NodeCondition
 	for i := range n.Status.Conditions {
