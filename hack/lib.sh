@@ -47,6 +47,12 @@ install() {
   k apply --server-side --force-conflicts -f "$manifests"
 }
 
+# uninstall removes what install installed, and waits until it is gone.
+uninstall() {
+  k delete connectivitychecks --all -A || return
+  k delete --ignore-not-found --timeout=120s -f "$root/dist/manifests.yaml"
+}
+
 k() { "$lab" --name "$lab_name" kubectl "$@"; }
 
 # facts prints what progress judges, a line each with a first field that says
