@@ -12,7 +12,7 @@ PLATFORM ?= linux/amd64
 NODES ?= 3
 # The Go modules of our own code, which `make verify` and `make test` cover; the
 # others of hack/tools and hack/lab/components only pin what is built.
-MODULES := . hack/lab hack/lab/components/podtool hack/lab/components/grpcserver hack/lab/components/policyagent hack/image hack/dashboards test/oracle
+MODULES := . hack/lab hack/lab/components/podtool hack/lab/components/grpcserver hack/lab/components/policyagent hack/image hack/dashboards test/oracle test/kubeapi
 
 BIN := $(CURDIR)/bin
 LAB := $(BIN)/lab
@@ -56,13 +56,13 @@ image-push: image ## Push the image to your registry: make image-push IMG=regist
 	$(BIN)/image push --archive dist/netladder.tar --tag $(IMG)
 
 .PHONY: generate
-generate: $(BIN)/controller-gen $(BIN)/crd-ref-docs ## Regenerate CRDs, RBAC, deepcopy, apply configurations and the API reference, the dashboards.
+generate: $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/helm-docs ## Regenerate CRDs, RBAC, deepcopy, apply configurations and the API reference, the dashboards.
 	@hack/generate.sh
 
 ##@ Test
 
 .PHONY: test
-test: deps assets ## Everything that needs no cluster: pure tests, a real API server, real network namespaces.
+test: deps assets $(BIN)/helm $(BIN)/kustomize ## Everything that needs no cluster: pure tests, a real API server, real network namespaces.
 	KUBEBUILDER_ASSETS="$$($(LAB) assets)" go test -timeout 15m ./...
 	cd hack/lab && go test ./...
 	cd hack/lab/components/podtool && go test ./...
@@ -71,6 +71,7 @@ test: deps assets ## Everything that needs no cluster: pure tests, a real API se
 	cd hack/image && go test ./...
 	cd hack/dashboards && go test ./...
 	cd test/oracle && go test ./...
+	cd test/kubeapi && go test ./... && go test -modfile=newest.mod ./...
 
 .PHONY: verify
 verify: $(BIN)/golangci-lint $(BIN)/kustomize $(BIN)/helm ## Generated files are current, modules tidy, code formatted and lint clean.
@@ -116,7 +117,7 @@ assets: $(LAB) ## Build etcd and kube-apiserver for the tests, once.
 	@$(LAB) assets >/dev/null
 
 .PHONY: tools
-tools: $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/golangci-lint $(BIN)/kustomize $(BIN)/helm $(LAB) $(BIN)/image ## Build the tools.
+tools: $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/golangci-lint $(BIN)/kustomize $(BIN)/helm $(BIN)/helm-docs $(LAB) $(BIN)/image ## Build the tools.
 
 $(BIN)/controller-gen: hack/tools/codegen/go.sum
 	@$(call build-tool,hack/tools/codegen)
@@ -132,6 +133,9 @@ $(BIN)/kustomize: hack/tools/kustomize/go.sum
 
 $(BIN)/helm: hack/tools/helm/go.sum
 	@$(call build-tool,hack/tools/helm)
+
+$(BIN)/helm-docs: hack/tools/helmdocs/go.sum
+	@$(call build-tool,hack/tools/helmdocs)
 
 # Always asked for: Go's build cache knows better than make what changed.
 .PHONY: $(LAB) $(BIN)/image

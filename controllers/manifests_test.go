@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/netladder/netladder/test/chart"
 	"github.com/netladder/netladder/test/envtest"
 )
 
@@ -57,6 +58,33 @@ func TestManifestsAreAccepted(t *testing.T) {
 	}
 	if offered < 40 {
 		t.Errorf("only %d objects found", offered)
+	}
+}
+
+// TestChartIsAccepted offers every object of the chart to the API server, with
+// the values of both levels and with none of them its default.
+func TestChartIsAccepted(t *testing.T) {
+	h := newCluster(t)
+	own := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: chart.Namespace}}
+	if err := h.client.Create(t.Context(), own); err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
+	everything, err := chart.Everything()
+	must(t, err)
+	for _, arguments := range [][]string{nil, {"--set", "level=Full"}, {"-f", everything, "--set", "metrics.dashboards.namespace="}} {
+		objects, err := chart.Render(arguments...)
+		must(t, err)
+		for _, object := range objects {
+			if object.GroupVersionKind().Group == "monitoring.coreos.com" {
+				continue // of the Prometheus operator, which is not here
+			}
+			if err := h.client.Create(t.Context(), object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
+				t.Errorf("%v: %s %s: %v", arguments, object.GetKind(), object.GetName(), err)
+			}
+		}
+		if len(objects) < 25 {
+			t.Errorf("%v: only %d objects", arguments, len(objects))
+		}
 	}
 }
 

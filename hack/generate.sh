@@ -45,9 +45,10 @@ copy files/audit config/audit/rbac.yaml
 copy files/manager config/manager/{services,disruption}.yaml
 copy files/network-policy config/network-policy/policies.yaml
 copy files/admission config/admission/prober_writes.yaml
-copy files/prometheus config/prometheus/rules.yaml
-[[ ! -d config/grafana ]] || copy files/grafana config/grafana/*.json
+copy files/prometheus config/prometheus/{rules,monitors,rbac}.yaml
+copy files/grafana config/grafana/*.json
 mkdir -p "$chart/files/checks"
 for check in cluster-network policy-enforcement; do
   cp "config/$check/check.yaml" "$chart/files/checks/$check.yaml"
 done
+bin/helm-docs --chart-search-root=charts --log-level=warning --sort-values-order=file

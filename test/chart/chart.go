@@ -71,6 +71,19 @@ func objects(program string, arguments ...string) ([]*unstructured.Unstructured,
 	if err != nil {
 		return nil, err
 	}
+	return decode(program, text)
+}
+
+// File returns the objects of a file.
+func File(path string) ([]*unstructured.Unstructured, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading objects: %w", err)
+	}
+	return decode(path, text)
+}
+
+func decode(from string, text []byte) ([]*unstructured.Unstructured, error) {
 	var out []*unstructured.Unstructured
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
 	for {
@@ -78,7 +91,7 @@ func objects(program string, arguments ...string) ([]*unstructured.Unstructured,
 		if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
 			return out, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("decoding what %s wrote: %w", program, err)
+			return nil, fmt.Errorf("decoding objects of %s: %w", from, err)
 		}
 		if len(object.Object) > 0 {
 			out = append(out, object)

@@ -98,6 +98,41 @@ func TestSameAsConfig(t *testing.T) {
 	}
 }
 
+// TestSameMonitoringAsConfig: what to scrape, the alerts and the dashboards.
+func TestSameMonitoringAsConfig(t *testing.T) {
+	objects, _ := render(t, "--set", "metrics.serviceMonitor.enabled=true,metrics.rules.enabled=true,metrics.dashboards.enabled=true",
+		"--set-json", `metrics.scrapers=[{"kind":"ServiceAccount","name":"prometheus-k8s","namespace":"monitoring"}]`)
+	without, _ := render(t)
+	for name := range without {
+		delete(objects, name)
+	}
+	wanted, err := chart.Kustomize("grafana")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"monitors.yaml", "prometheusrule.yaml", "rbac.yaml"} {
+		more, err := chart.File(mustPath(t, "config", "prometheus", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted = append(wanted, more...)
+	}
+	for _, want := range wanted {
+		got := objects[key(want)]
+		if got == nil {
+			t.Errorf("the chart lacks %s", key(want))
+			continue
+		}
+		if diff := cmp.Diff(plain(want), plain(got)); diff != "" {
+			t.Errorf("%s (-config +chart):\n%s", key(want), diff)
+		}
+		delete(objects, key(want))
+	}
+	for name := range objects {
+		t.Errorf("config/prometheus and config/grafana lack %s", name)
+	}
+}
+
 // TestAuditAtLevelRestricted brings the role of config/audit.
 func TestAuditAtLevelRestricted(t *testing.T) {
 	objects, _ := render(t, "--set", "audit=On")

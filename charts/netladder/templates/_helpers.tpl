@@ -46,7 +46,7 @@ Arguments: root, object.
 {{- $object := .object }}
 {{- $meta := $object.metadata }}
 {{- if $meta.namespace }}{{ $_ := set $meta "namespace" $root.Release.Namespace }}{{ end }}
-{{- range $object.subjects }}{{ $_ := set . "namespace" $root.Release.Namespace }}{{ end }}
+{{- range $object.subjects }}{{ if eq (.namespace | default "") "netladder-system" }}{{ $_ := set . "namespace" $root.Release.Namespace }}{{ end }}{{ end }}
 {{- $_ := set $meta "labels" (merge (dict) ($meta.labels | default dict) (include "netladder.labels" $root | fromYaml)) }}
 {{- with $root.Values.commonAnnotations }}{{ $_ := set $meta "annotations" (merge (dict) ($meta.annotations | default dict) .) }}{{ end }}
 {{- toYaml $object }}
