@@ -18,7 +18,9 @@ import (
 )
 
 // equivalent are the ways to break a rule that change nothing, and why.
-var equivalent = map[string]string{}
+var equivalent = map[string]string{
+	`8 NetladderDNSFailing: without matcher 0, rung="DNS", `: "no other rung has these reasons",
+}
 
 // TestEveryBreakIsSeen breaks each rule in each of some ways, and wants a test of
 // promtool's to fail for it. It takes long, so it has to be asked for: make
