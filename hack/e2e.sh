@@ -51,7 +51,7 @@ case $tier in
 esac
 if [[ ${RUN:-} == TestFullHelm* || ${RUN:-} == ^TestFullHelm* ]]; then
   restricted=() full=() helm=(-run "$RUN")
-elif [[ ${RUN:-} == TestFull* || ${RUN:-} == ^TestFull* ]]; then
+elif [[ ${RUN:-} == *TestFull* ]]; then
   restricted=() full=(-run "$RUN") helm=()
 elif [[ -n ${RUN:-} ]]; then
   restricted=(-run "$RUN") full=() helm=()
