@@ -238,7 +238,7 @@ func Rules() []Rule {
 		{"podroute", podRoute},
 		{"dns", dns},
 		{"service", service},
-		{"slow", func(p *Pair) *Finding { return p.Slow }},
+		{"slow", slow},
 	}
 }
 

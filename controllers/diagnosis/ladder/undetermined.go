@@ -126,7 +126,7 @@ func (p *Pair) candidates() []v1alpha1.Rung {
 	case p.Verdict == v1alpha1.VerdictWrongIdentity:
 		add(v1alpha1.RungPodNetwork)
 	default:
-		if !p.Admitted && (p.Way == nil || !p.Way.Host) || p.Verdict == v1alpha1.VerdictRejected {
+		if (!p.Admitted || p.Slow != nil) && (p.Way == nil || !p.Way.Host) || p.Verdict == v1alpha1.VerdictRejected {
 			add(v1alpha1.RungPolicy)
 		}
 		if p.Way != nil {
