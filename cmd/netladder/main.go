@@ -50,6 +50,6 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(controllerCommand(), proberCommand(), echoCommand(), crdsCommand())
-	root.AddCommand(userCommands()...)
+	root.AddCommand(userCommands(newPlugin)...)
 	return root
 }

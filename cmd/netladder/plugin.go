@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,14 +61,29 @@ func pluginCommand() *cobra.Command {
 		SilenceErrors: true,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl netladder"},
 	}
-	root.AddCommand(userCommands()...)
+	root.AddCommand(userCommands(newPlugin)...)
 	return root
 }
 
 // userCommands are what somebody at a terminal asks for.
-func userCommands() []*cobra.Command {
-	return []*cobra.Command{statusCommand(newPlugin()), probeCommand(newPlugin()), suggestCommand(newPlugin())}
+func userCommands(plugin func() *plugin) []*cobra.Command {
+	commands := []*cobra.Command{statusCommand(plugin()), probeCommand(plugin()), suggestCommand(plugin())}
+	for _, cmd := range commands {
+		run := cmd.RunE
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			err := run(cmd, args)
+			if errors.Is(err, context.Canceled) {
+				return errInterrupted
+			}
+			return err
+		}
+	}
+	return commands
 }
+
+// errInterrupted is an error, unlike the end of a controller that was told to
+// stop: code 0 would tell a script that all is well.
+var errInterrupted = errors.New("interrupted")
 
 // exitCode ends the program with a code and no message: all was said.
 type exitCode int

@@ -149,6 +149,9 @@ func (p *plugin) probe(ctx context.Context, out, errOut io.Writer, args []string
 	}
 	start := p.now()
 	if err := c.Create(ctx, check); err != nil {
+		if ctx.Err() != nil { // it may be there all the same
+			p.remove(ctx, c, check, errOut)
+		}
 		return explain(err, "making a ConnectivityCheck in namespace "+check.Namespace)
 	}
 	defer p.remove(ctx, c, check, errOut)
@@ -276,7 +279,7 @@ func (f *follower) watch(ctx context.Context) (done bool, err error) {
 func (f *follower) tell() (done bool, again time.Duration) {
 	news, done, again := f.progress.News(f.last, f.now())
 	for _, line := range news {
-		fmt.Fprintf(f.errOut, "%6.1fs  %s\n", f.now().Sub(f.start).Seconds(), line)
+		fmt.Fprintf(f.errOut, "%6.1fs  %s\n", f.now().Sub(f.start).Seconds(), overview.Clean(line))
 	}
 	return done, again
 }

@@ -8,9 +8,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -154,6 +156,64 @@ func TestProbeInterrupted(t *testing.T) {
 	}
 	if err := cluster.List(t.Context(), &list); err != nil || len(list.Items) > 0 {
 		t.Errorf("left behind: %v %v", list.Items, err)
+	}
+}
+
+// TestInterruptedIsNoSuccess: a script must not take a command that was stopped
+// for one that found everything well.
+func TestInterruptedIsNoSuccess(t *testing.T) {
+	for _, cmd := range userCommands(func() *plugin {
+		p := newPlugin()
+		p.connect = func() (client.WithWatch, string, error) { return nil, "", fmt.Errorf("asking: %w", context.Canceled) }
+		return p
+	}) {
+		args := map[string][]string{"probe": {"deploy/web", "apiserver"}}[cmd.Name()]
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		cmd.SetArgs(append([]string{}, args...))
+		if err := cmd.ExecuteContext(t.Context()); err == nil || errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, which main ends with code 0", cmd.Name(), err)
+		}
+	}
+}
+
+// TestProbeInterruptedWhileMaking: the check may be there although the answer
+// never came.
+func TestProbeInterruptedWhileMaking(t *testing.T) {
+	web, pod := deployment("web")
+	p, cluster := newFake(t, v1alpha1.PathStatus{}, web, pod)
+	ctx, cancel := context.WithCancel(t.Context())
+	p.connect = func() (client.WithWatch, string, error) {
+		return interceptor.NewClient(cluster, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if err := c.Create(ctx, o, opts...); err != nil {
+				return err
+			}
+			cancel()
+			return ctx.Err()
+		}}), "shop", nil
+	}
+	err := p.probe(ctx, &bytes.Buffer{}, &bytes.Buffer{}, []string{"deploy/web", "apiserver"}, probeFlags{expect: "allow", timeout: time.Hour})
+	var left v1alpha1.ConnectivityCheckList
+	if e := cluster.List(t.Context(), &left); err == nil || e != nil || len(left.Items) > 0 {
+		t.Errorf("%v; left behind: %v %v", err, left.Items, e)
+	}
+}
+
+// TestProbeSaysNothingThatMovesTheCursor: what a status says ends up in a
+// terminal while the probe runs, too.
+func TestProbeSaysNothingThatMovesTheCursor(t *testing.T) {
+	web, pod := deployment("web")
+	p, _ := newFake(t, v1alpha1.PathStatus{
+		State: v1alpha1.StatePassing, Accepted: true, Reason: "a\x1b[2Jb", Message: "c\u202ed\u009b2Je",
+		WorstPairs: []v1alpha1.WorstPair{{Source: "f\x1b[1A", Target: "g\r", Evidence: "h\u2066i"}},
+	}, web, pod)
+	var out, errOut bytes.Buffer
+	if err := p.probe(t.Context(), &out, &errOut, []string{"deploy/web", "apiserver"}, probeFlags{expect: "allow", timeout: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range out.String() + errOut.String() {
+		if r != '\n' && !unicode.IsPrint(r) {
+			t.Fatalf("%U in %q %q", r, out.String(), errOut.String())
+		}
 	}
 }
 

@@ -164,3 +164,20 @@ func TestStories(t *testing.T) {
 		})
 	}
 }
+
+// TestNamesAreTexts: Kubernetes allows names that YAML reads as numbers, and the
+// API server refuses a number.
+func TestNamesAreTexts(t *testing.T) {
+	for _, name := range []string{"2024", "1e3", "0x1f", "true", "null", "web"} {
+		d := draft.Draft{Checks: []draft.Check{{Name: name, About: "Some.", Paths: []draft.Path{{Path: v1alpha1.Path{Name: name}, Why: "because"}}}}}
+		text, err := d.YAML(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var check v1alpha1.ConnectivityCheck
+		_, doc, _ := strings.Cut(text, "\n---\n")
+		if err := yaml.UnmarshalStrict([]byte(doc), &check); err != nil || check.Name != name || check.Namespace != name || check.Spec.Paths[0].Name != name {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+}

@@ -53,11 +53,11 @@ func (d *Draft) YAML(namespace string) (string, error) {
 		b.WriteString("---\n")
 		comment(&b, "", d.Checks[i].About)
 		fmt.Fprintf(&b, "apiVersion: %s\nkind: %s\nmetadata:\n  name: %s\n  namespace: %s\nspec:\n  interval: %s\n  paths:\n",
-			object.APIVersion, object.Kind, object.Name, object.Namespace, object.Spec.Interval.Duration)
+			object.APIVersion, object.Kind, scalar(object.Name), scalar(object.Namespace), object.Spec.Interval.Duration)
 		for j := range d.Checks[i].Paths {
 			p := &d.Checks[i].Paths[j]
 			comment(&b, "  ", p.Why)
-			fmt.Fprintf(&b, "  - name: %s\n", p.Name)
+			fmt.Fprintf(&b, "  - name: %s\n", scalar(p.Name))
 			for _, field := range []struct {
 				name  string
 				value any

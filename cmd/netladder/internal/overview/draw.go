@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis/words"
@@ -88,19 +89,19 @@ func drawCause(b *strings.Builder, c *Cause, s Style) {
 	if c.Reason != "" {
 		title += " (" + c.Reason + ")"
 	}
-	fmt.Fprintf(b, "%s, %s of %s, for %s\n\n", clean(title), words.Plural(len(c.Paths), "1 path", "%d paths"),
+	fmt.Fprintf(b, "%s, %s of %s, for %s\n\n", Clean(title), words.Plural(len(c.Paths), "1 path", "%d paths"),
 		words.Plural(c.Checks, "1 check", "%d checks"), Age(c.Since, s.Now))
 	b.WriteString(DrawLadder(c.Ladder, s) + "\n")
 	Wrap(b, indent, c.Message, s)
 	b.WriteString("\n")
 	for i := range c.Paths[:min(len(c.Paths), maxListed)] {
-		fmt.Fprintf(b, "%s%s %s\n", indent, label("paths:", i), clean(c.Paths[i].String()+expected(&c.Paths[i])))
+		fmt.Fprintf(b, "%s%s %s\n", indent, label("paths:", i), Clean(c.Paths[i].String()+expected(&c.Paths[i])))
 	}
 	if n := len(c.Paths) - maxListed; n > 0 {
 		fmt.Fprintf(b, "%s       and %d more\n", indent, n)
 	}
 	for i, next := range c.Next {
-		fmt.Fprintf(b, "%s%s %s\n", indent, label("next:", i), clean(next))
+		fmt.Fprintf(b, "%s%s %s\n", indent, label("next:", i), Clean(next))
 	}
 }
 
@@ -129,7 +130,7 @@ func DrawLadder(steps []Step, s Style) string {
 	for _, step := range steps {
 		line := fmt.Sprintf("%s%s %s %s %s", indent, left, mark(step.Mark, s), fmt.Sprintf("%-11s", step.Rung), right)
 		if step.Why != "" {
-			line += " " + clean(step.Why)
+			line += " " + Clean(step.Why)
 		}
 		b.WriteString(line + "\n")
 	}
@@ -165,7 +166,7 @@ func drawPaths(b *strings.Builder, m Mark, title string, paths []Path, s Style) 
 	if len(paths) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n%s %s, %s\n", mark(m, s), clean(title), words.Plural(len(paths), "1 path", "%d paths"))
+	fmt.Fprintf(b, "\n%s %s, %s\n", mark(m, s), Clean(title), words.Plural(len(paths), "1 path", "%d paths"))
 	for i := range paths[:min(len(paths), maxListed)] {
 		p := &paths[i]
 		text := p.String() + expected(p)
@@ -186,7 +187,7 @@ func drawPaths(b *strings.Builder, m Mark, title string, paths []Path, s Style) 
 func Wrap(b *strings.Builder, indent, text string, s Style) {
 	width := cmp.Or(s.Width, 100) - len(indent)
 	line := ""
-	for _, word := range strings.Fields(clean(text)) {
+	for _, word := range strings.Fields(Clean(text)) {
 		switch {
 		case line == "":
 			line = word
@@ -200,10 +201,11 @@ func Wrap(b *strings.Builder, indent, text string, s Style) {
 	b.WriteString(indent + line + "\n")
 }
 
-// clean keeps what somebody wrote into an object from moving the cursor.
-func clean(text string) string {
+// Clean keeps what somebody wrote into an object from moving the cursor, and
+// from turning the direction of what is beside it.
+func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
