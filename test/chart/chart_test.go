@@ -176,7 +176,7 @@ func TestSwitches(t *testing.T) {
 // TestHooks: they end with the upgrade, and may touch our CRDs only.
 func TestHooks(t *testing.T) {
 	_, hooks := render(t)
-	if len(hooks) != 4 {
+	if len(hooks) != 5 {
 		t.Errorf("hooks: %v", slices.Collect(maps.Keys(hooks)))
 	}
 	for name, o := range hooks {

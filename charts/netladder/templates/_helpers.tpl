@@ -11,16 +11,28 @@ one Netladder in a cluster.
 {{- end -}}
 {{- end -}}
 
+{{/*
+labels of an object: its own, the chart's, and commonLabels; the first of them
+wins. No key is there twice, which kustomize would refuse. Arguments: root,
+labels.
+*/}}
 {{- define "netladder.labels" -}}
-{{- with .Values.commonLabels }}
-{{- toYaml . }}
-{{ end }}
-{{- /* these win */ -}}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/part-of: netladder
-app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | trunc 63 | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | quote }}
+{{- $root := .root }}
+{{- toYaml (merge (dict) .labels (dict
+  "app.kubernetes.io/managed-by" $root.Release.Service
+  "app.kubernetes.io/instance" $root.Release.Name
+  "app.kubernetes.io/part-of" "netladder"
+  "app.kubernetes.io/version" ($root.Chart.AppVersion | replace "+" "_" | trunc 63)
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63)
+) $root.Values.commonLabels) }}
+{{- end -}}
+
+{{/*
+component: labels by which the pods of one are found.
+*/}}
+{{- define "netladder.component" -}}
+app.kubernetes.io/name: netladder
+app.kubernetes.io/component: {{ . }}
 {{- end -}}
 
 {{/*
@@ -47,7 +59,7 @@ Arguments: root, object.
 {{- $meta := $object.metadata }}
 {{- if $meta.namespace }}{{ $_ := set $meta "namespace" $root.Release.Namespace }}{{ end }}
 {{- range $object.subjects }}{{ if eq (.namespace | default "") "netladder-system" }}{{ $_ := set . "namespace" $root.Release.Namespace }}{{ end }}{{ end }}
-{{- $_ := set $meta "labels" (merge (dict) ($meta.labels | default dict) (include "netladder.labels" $root | fromYaml)) }}
+{{- $_ := set $meta "labels" (include "netladder.labels" (dict "root" $root "labels" ($meta.labels | default dict)) | fromYaml) }}
 {{- with $root.Values.commonAnnotations }}{{ $_ := set $meta "annotations" (merge (dict) ($meta.annotations | default dict) .) }}{{ end }}
 {{- toYaml $object }}
 {{- end -}}
@@ -88,11 +100,9 @@ crdsHook: metadata of what upgrades the CRDs, and goes when that has ended.
 */}}
 {{- define "netladder.crdsHook" }}
   labels:
-    app.kubernetes.io/name: netladder
-    app.kubernetes.io/component: crds-upgrade
-    {{- include "netladder.labels" . | nindent 4 }}
+    {{- include "netladder.labels" (dict "root" . "labels" (include "netladder.component" "crds-upgrade" | fromYaml)) | nindent 4 }}
   annotations:
-    {{- with .Values.commonAnnotations }}
+    {{- with omit .Values.commonAnnotations "helm.sh/hook" "helm.sh/hook-weight" "helm.sh/hook-delete-policy" "helm.sh/hook-output-log-policy" }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
     helm.sh/hook: pre-upgrade
