@@ -84,7 +84,7 @@ func (c *climb) service() *ladder.Service {
 			s.Endpoints = append(s.Endpoints, c.endpoint(&row.Endpoints[i], at, key.Namespace, hidden))
 		}
 	}
-	s.OthersWork, s.OthersFail = c.otherServices(row)
+	s.OthersWork, s.OthersFail = c.otherServices(row, facts)
 	return s
 }
 
@@ -225,7 +225,7 @@ func (c *climb) dns() *ladder.Service {
 	}
 	if row != nil {
 		c.servers(s, row, protocol)
-		s.OthersWork, s.OthersFail = c.otherServices(row)
+		s.OthersWork, s.OthersFail = c.otherServices(row, facts)
 	}
 	return s
 }

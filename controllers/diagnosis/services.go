@@ -4,6 +4,7 @@
 package diagnosis
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -23,15 +24,20 @@ type dialledService struct {
 // otherServices counts the Services, besides one, that a node's prober dials by
 // their own addresses: those that work, and those that began to fail when the
 // pair at hand did, though what is behind them answers. What fails for longer
-// has a reason of its own.
-func (c *climb) otherServices(but *v1alpha1.AssignedService) (work, fail int) {
+// has a reason of its own. Other ports of the same Service are no other Service:
+// the rules of all of them are made, and lost, together.
+func (c *climb) otherServices(but *v1alpha1.AssignedService, facts *ServiceFacts) (work, fail int) {
 	if !c.src.trusted() {
 		return 0, 0
 	}
 	a, d := c.src.report.Assignment, &c.w.dialled
+	own := serviceIPs(&a.Spec, but)
+	if facts != nil {
+		own = append(own, facts.ClusterIPs...)
+	}
 	for i := range a.Spec.Services {
 		s := &a.Spec.Services[i]
-		if s == but {
+		if s == but || ofOne(&a.Spec, s, own, facts) {
 			continue
 		}
 		said := pairsTo(a, s)
@@ -45,6 +51,32 @@ func (c *climb) otherServices(but *v1alpha1.AssignedService) (work, fail int) {
 		}
 	}
 	return work, fail
+}
+
+// serviceIPs are the addresses by which a Service is dialled, without those of
+// nodes, which are any Service's.
+func serviceIPs(spec *v1alpha1.ProbeAssignmentSpec, s *v1alpha1.AssignedService) []netip.Addr {
+	var texts []string
+	for i := range s.Addresses {
+		texts = append(texts, s.Addresses[i].IP)
+	}
+	for _, row := range s.Targets {
+		if row >= 0 && int(row) < len(spec.Targets) && spec.Targets[row].Node == "" {
+			texts = append(texts, spec.Targets[row].IP)
+		}
+	}
+	return addrs(texts)
+}
+
+// ofOne is true for a row that is about the Service which has those addresses, or
+// of which that is known.
+func ofOne(spec *v1alpha1.ProbeAssignmentSpec, s *v1alpha1.AssignedService, own []netip.Addr, facts *ServiceFacts) bool {
+	if slices.ContainsFunc(serviceIPs(spec, s), func(ip netip.Addr) bool { return slices.Contains(own, ip) }) {
+		return true
+	}
+	return facts != nil && slices.ContainsFunc(s.Targets, func(row int32) bool {
+		return row >= 0 && int(row) < len(spec.Targets) && spec.Targets[row].Node != "" && servicePort(facts, &spec.Targets[row]) != nil
+	})
 }
 
 // answerBehind is true if all endpoints of a Service that were tried since a time

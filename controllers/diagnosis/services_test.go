@@ -12,6 +12,7 @@ import (
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis"
+	"github.com/netladder/netladder/controllers/plan"
 )
 
 // TestOtherServices: one Service that does not lead to its endpoints is that
@@ -25,6 +26,7 @@ func TestOtherServices(t *testing.T) {
 		behind  v1alpha1.Verdict // empty for not tried
 		dns     bool
 		address v1alpha1.Verdict
+		target  v1alpha1.AssignedTarget // zero for one of another Service
 		want    string
 		says    string
 	}{
@@ -36,10 +38,26 @@ func TestOtherServices(t *testing.T) {
 		"has failed for an hour":        {began: -time.Hour, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
 		"the DNS fails in the same way": {dns: true, address: fails, behind: works, want: v1alpha1.ReasonProxyBroken},
 		"the DNS answers":               {dns: true, address: works, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
+		"is another port of it":         {target: v1alpha1.AssignedTarget{IP: "10.96.0.20", Port: 8443}, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
+		"is another port of it that works": {
+			target: v1alpha1.AssignedTarget{IP: "10.96.0.20", Port: 8443}, passing: true, want: v1alpha1.ReasonServiceNotProgrammed, says: "own address: see kube-proxy",
+		},
+		"is a nodePort of it":      {target: v1alpha1.AssignedTarget{IP: "192.168.0.1", Port: 30443, Node: "node1"}, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
+		"is a nodePort of another": {target: v1alpha1.AssignedTarget{IP: "192.168.0.1", Port: 30444, Node: "node1"}, behind: works, want: v1alpha1.ReasonProxyBroken},
+		"is the DNS of the same address": {
+			dns: true, target: v1alpha1.AssignedTarget{IP: "10.96.0.20", Port: 53}, address: fails, behind: works, want: v1alpha1.ReasonServiceNotProgrammed,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := ladderGoldens(t)["service"].input()
 			a := in.Reports["node1"].Assignment
+			for _, facts := range in.Services {
+				facts.Ports = append(facts.Ports, plan.ServicePort{Port: 8443, NodePort: 30443})
+			}
+			dns := "10.96.0.10"
+			if c.target.IP != "" {
+				a.Spec.Targets[1], dns = c.target, c.target.IP
+			}
 			rung, kind, key := v1alpha1.RungEndpoints, v1alpha1.ProbeTCPHalfOpen, "10.244.2.30:8080"
 			g := group("netladder-system/other/web/TCPHalfOpen", v1alpha1.ProbeTCPHalfOpen)
 			g.Members, g.Hash = []int32{1}, "content-1"
@@ -48,8 +66,8 @@ func TestOtherServices(t *testing.T) {
 				rung, kind = v1alpha1.RungDNS, v1alpha1.ProbeDNS
 				g = group("netladder-system/other/names/DNS", v1alpha1.ProbeDNS)
 				g.DNS, g.Hash = &v1alpha1.DNSTarget{Name: "a.test."}, "content-1"
-				s.DNS, s.Targets, s.Addresses = true, nil, []v1alpha1.AssignedTarget{{IP: "10.96.0.10", Port: 53}}
-				a.Status.Rungs = append(a.Status.Rungs, v1alpha1.RungStatus{Rung: rung, Probe: kind, Target: "10.96.0.10:53/UDP", Verdict: c.address})
+				s.DNS, s.Targets, s.Addresses = true, nil, []v1alpha1.AssignedTarget{{IP: dns, Port: 53}}
+				a.Status.Rungs = append(a.Status.Rungs, v1alpha1.RungStatus{Rung: rung, Probe: kind, Target: dns + ":53/UDP", Verdict: c.address})
 			}
 			a.Spec.Groups, a.Spec.Services = append(a.Spec.Groups, g), append(a.Spec.Services, s)
 			pairs := v1alpha1.PairCounts{Failing: 1}
