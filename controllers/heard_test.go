@@ -74,3 +74,35 @@ func TestFirstWordAfterAnOutageIsJudged(t *testing.T) {
 		})
 	}
 }
+
+// TestSameResults: that a rung was seen once more changes no judgement, unless
+// what was seen of it before was too old to count.
+func TestSameResults(t *testing.T) {
+	at := func(s int) *metav1.MicroTime {
+		return &metav1.MicroTime{Time: time.Date(2026, 11, 2, 9, 0, s, 0, time.UTC)}
+	}
+	report := func(bad, seen *metav1.MicroTime, evidence string) *v1alpha1.ProbeAssignmentStatus {
+		return &v1alpha1.ProbeAssignmentStatus{
+			NotPassing: []v1alpha1.PairStatus{{Group: "a", Target: "x", State: v1alpha1.StateFailing, BadSince: at(1)}, {Group: "a", Target: "y", State: v1alpha1.StateFailing, BadSince: bad}},
+			Rungs:      []v1alpha1.RungStatus{{Rung: v1alpha1.RungUnderlay, Verdict: v1alpha1.VerdictDropped, Evidence: evidence, At: seen}},
+		}
+	}
+	for name, c := range map[string]struct {
+		before, after *v1alpha1.ProbeAssignmentStatus
+		want          bool
+	}{
+		"nothing new":                     {report(at(5), at(6), ""), report(at(5), at(6), ""), true},
+		"seen again":                      {report(at(5), at(6), ""), report(at(5), at(16), ""), true},
+		"seen again, of no time":          {report(nil, at(6), ""), report(nil, at(16), ""), true},
+		"seen again, otherwise":           {report(at(5), at(6), ""), report(at(5), at(16), "by a hop"), false},
+		"seen at last since it is bad":    {report(at(5), at(4), ""), report(at(5), at(6), ""), false},
+		"seen again, and still too early": {report(at(9), at(4), ""), report(at(9), at(6), ""), false},
+		"seen by an older prober":         {report(at(5), nil, ""), report(at(5), at(6), ""), false},
+		"bad anew":                        {report(at(5), at(6), ""), report(at(7), at(6), ""), false},
+		"nothing is seen":                 {report(at(5), at(6), ""), &v1alpha1.ProbeAssignmentStatus{NotPassing: report(at(5), nil, "").NotPassing}, false},
+	} {
+		if got := sameResults(c.before, c.after); got != c.want {
+			t.Errorf("%s: the same: %t", name, got)
+		}
+	}
+}

@@ -126,13 +126,32 @@ func (w *world) keepReport(name string, report *diagnosis.Report) {
 	}
 }
 
-// sameResults compares all of a report but its time and its latencies.
+// sameResults compares all of a report but its time, its latencies, and when a
+// rung was seen once more.
 func sameResults(a, b *v1alpha1.ProbeAssignmentStatus) bool {
 	return a.PodUID == b.PodUID && a.Cut == b.Cut &&
 		slices.EqualFunc(a.Groups, b.Groups, func(x, y v1alpha1.GroupStatus) bool {
 			return x.Key == y.Key && x.Hash == y.Hash && x.Pairs == y.Pairs
 		}) &&
-		equality.Semantic.DeepEqual(a.NotPassing, b.NotPassing) && equality.Semantic.DeepEqual(a.Rungs, b.Rungs)
+		equality.Semantic.DeepEqual(a.NotPassing, b.NotPassing) && sameRungs(a, b)
+}
+
+// sameRungs of reports in which the same pairs do not pass. Each prober makes its
+// steps again and again while they fail: that alone would have its checks judged
+// with each heartbeat. Since when is of no matter once it is evidence for all.
+func sameRungs(a, b *v1alpha1.ProbeAssignmentStatus) bool {
+	var last time.Time
+	for i := range a.NotPassing {
+		if bad := a.NotPassing[i].BadSince; bad != nil && bad.After(last) {
+			last = bad.Time
+		}
+	}
+	return slices.EqualFunc(a.Rungs, b.Rungs, func(x, y v1alpha1.RungStatus) bool {
+		if x.At != nil && y.At != nil && !x.At.Time.Before(last) && !y.At.Time.Before(last) {
+			x.At = y.At
+		}
+		return equality.Semantic.DeepEqual(x, y)
+	})
 }
 
 // assign makes the assignment of a node; false if there must be none.
