@@ -34,7 +34,7 @@ const (
 	nativeReset   = time.Hour
 )
 
-// metrics are all that the prober exports: at most 200 series, and for each
+// metrics are all that the prober exports: at most 220 series, and for each
 // path in its assignment 8, or 9 if it uses TLS or looks up a name.
 type metrics struct {
 	registry *prometheus.Registry
