@@ -96,6 +96,8 @@ func off(value string) string {
 // TestSchemaRefuses what would silently do nothing, or break later.
 func TestSchemaRefuses(t *testing.T) {
 	for set, want := range map[string]string{
+		"metrics.scrapers[0].kind=ServiceAccount,metrics.scrapers[0].name=x": "missing property 'namespace'",
+
 		"levels=Full":                        "additional properties 'levels' not allowed",
 		"level=full":                         "value must be one of 'Restricted', 'Full'",
 		"image.digest=latest":                "does not match pattern",
