@@ -46,10 +46,13 @@ func Doubts(a *v1alpha1.ProbeAssignment) []Doubt {
 	if a == nil || len(a.Status.Rungs) == 0 || len(a.Status.NotPassing) == 0 {
 		return nil
 	}
-	d := doubter{spec: &a.Spec, failing: map[[2]string]bool{}, reached: map[string]bool{}, silent: map[string]bool{}}
+	d := doubter{spec: &a.Spec, failing: map[string]map[string]bool{}, reached: map[string]bool{}, silent: map[string]bool{}}
 	for i := range a.Status.NotPassing {
 		if p := &a.Status.NotPassing[i]; p.State == v1alpha1.StateFailing && isSilent(p.Verdict) && !strings.Contains(p.Evidence, connectedAfter) {
-			d.failing[[2]string{p.Group, p.Target}] = true
+			if d.failing[p.Group] == nil {
+				d.failing[p.Group] = map[string]bool{}
+			}
+			d.failing[p.Group][p.Target] = true
 		}
 	}
 	for i := range a.Status.Rungs {
@@ -61,7 +64,7 @@ func Doubts(a *v1alpha1.ProbeAssignment) []Doubt {
 		}
 	}
 	for i := range a.Spec.Groups {
-		if g := &a.Spec.Groups[i]; len(d.reached) > 0 && g.Expect != v1alpha1.ExpectDeny && dialsTCP(g.Kind) {
+		if g := &a.Spec.Groups[i]; len(d.reached) > 0 && len(d.failing[g.Key]) > 0 && g.Expect != v1alpha1.ExpectDeny && dialsTCP(g.Kind) {
 			d.group(g)
 		}
 	}
@@ -73,9 +76,9 @@ func Doubts(a *v1alpha1.ProbeAssignment) []Doubt {
 // doubter goes through one report.
 type doubter struct {
 	spec *v1alpha1.ProbeAssignmentSpec
-	// failing pairs by group and key, reached echo pods by the key of their pair,
+	// failing pairs by the keys of group and pair, reached echo pods by the key of their pair,
 	// and endpoints that are silent by theirs.
-	failing         map[[2]string]bool
+	failing         map[string]map[string]bool
 	reached, silent map[string]bool
 	out             []Doubt
 }
@@ -86,7 +89,7 @@ func (d *doubter) group(g *v1alpha1.ProbeGroup) {
 		return
 	}
 	for _, p := range d.spec.Pairs(g) {
-		if p.Target == nil || !d.failing[[2]string{g.Key, p.Key}] {
+		if p.Target == nil || !d.failing[g.Key][p.Key] {
 			continue
 		}
 		d.add(check, p.Addr, p.Target)
@@ -207,10 +210,11 @@ func (e *Engine) Doubtful(node string) []types.NamespacedName {
 }
 
 // changeDoubts brings up to date which node looks at what, and marks those for
-// which that changed.
-func (e *Engine) changeDoubts() {
+// which that changed. It goes by reports, pods and namespaces alone, and in a large
+// cluster something else changes all the time.
+func (e *Engine) changeDoubts(p *pending) {
 	before := e.doubts.byNode
-	if len(before)+len(e.doubts.bySource) == 0 {
+	if len(before)+len(e.doubts.bySource) == 0 || !p.doubts && len(p.pods)+len(p.namespaces) == 0 {
 		return
 	}
 	e.doubts.byNode = e.doubts.index(e.view, e.settings.Namespace)

@@ -6,6 +6,7 @@ package plan
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -134,5 +135,49 @@ func TestDoubtsInAssignments(t *testing.T) {
 	set("node-00002", many)
 	if n := len(looksAt()); n != maxDoubted {
 		t.Errorf("looks at %d at once", n)
+	}
+}
+
+// In a cluster of which a part is broken many reports come: what one costs goes
+// by what fails in it.
+func TestDoubtsCostNothingForWhatWorks(t *testing.T) {
+	cost := func(working int) float64 {
+		a := doubting()
+		for i := range working {
+			a.Spec.Groups = append(a.Spec.Groups, v1alpha1.ProbeGroup{Key: fmt.Sprintf("shop/a/%d/TCP", i), Kind: v1alpha1.ProbeTCP, Members: []int32{0, 1, 2}})
+		}
+		return testing.AllocsPerRun(10, func() { Doubts(a) })
+	}
+	if few, many := cost(0), cost(50); few != many {
+		t.Errorf("%v allocations, and %v with 50 groups that work", few, many)
+	}
+}
+
+// What is doubtful goes by reports, pods and namespaces: it is not gone through
+// again for every other change.
+func TestDoubtsAreGoneThroughWhenTheyMayChange(t *testing.T) {
+	in := fixture(3)
+	in.Settings.Namespace = home
+	e := in.engine()
+	e.TakeDirty()
+	check, at := types.NamespacedName{Namespace: home, Name: "any"}, netip.MustParseAddrPort("10.0.2.1:80")
+	pod := &Pod{UID: "uid", Key: types.NamespacedName{Namespace: "shop", Name: "pod"}, Node: "node-00001", IPs: []netip.Addr{at.Addr()}}
+	for _, c := range []struct {
+		name   string
+		change func()
+		again  bool
+	}{
+		{"a report", func() { e.SetDoubts("node-00000", []Doubt{{check, at}}) }, true},
+		{"a pod", func() { e.SetPod(pod) }, true},
+		{"a node", func() { e.DeleteNode("node-00002") }, false},
+		{"a namespace", func() { e.SetNamespace(&Namespace{Name: "shop", Labels: map[string]string{"a": "b"}}) }, true},
+		{"a pod that goes", func() { e.DeletePod("uid") }, true},
+	} {
+		before := reflect.ValueOf(e.doubts.byNode).Pointer()
+		c.change()
+		e.TakeDirty()
+		if got := reflect.ValueOf(e.doubts.byNode).Pointer() != before; got != c.again {
+			t.Errorf("%s: gone through again: %t", c.name, got)
+		}
 	}
 }

@@ -24,7 +24,7 @@ func (e *Engine) flush() {
 	e.clear()
 	touched := map[types.NamespacedName]struct{}{}
 	e.changePods(&p, touched)
-	e.changeDoubts()
+	e.changeDoubts(&p)
 	if len(touched)+len(p.nodes)+len(p.services)+len(p.checks) == 0 && !p.advanced {
 		return
 	}
