@@ -173,6 +173,10 @@ func (p *plugin) print(w io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
+// tell somebody at a terminal what goes on. Where it cannot be written nobody
+// reads it.
+func tell(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
+
 // style of drawings on an output: what its terminal can show.
 func (p *plugin) style(w io.Writer) overview.Style {
 	s := overview.Style{ASCII: true, Now: p.now()}

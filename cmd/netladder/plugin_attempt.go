@@ -51,7 +51,8 @@ func (a *Attempt) exit() error {
 // text is an attempt for people. waited is how long was waited at most.
 func (a *Attempt) text(cause *overview.Cause, s overview.Style, waited time.Duration) string {
 	var b strings.Builder
-	title, message := "Nothing can be said", ""
+	title := "Nothing can be said"
+	var message string
 	switch {
 	case a.Status == nil:
 		message = fmt.Sprintf("no controller looked at the check within %s: see whether Netladder's controller runs "+

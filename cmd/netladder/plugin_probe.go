@@ -139,7 +139,7 @@ func (p *plugin) probe(ctx context.Context, out, errOut io.Writer, args []string
 		From: from, To: to, Namespace: namespace, Home: p.home, Expect: expect, HTTP: f.http,
 		TTL: (f.timeout + spareTTL).Truncate(time.Second),
 	}
-	found := finder{reader: c, namespace: namespace, note: func(text string) { fmt.Fprintln(errOut, text) }}
+	found := finder{reader: c, namespace: namespace, note: func(text string) { tell(errOut, "%s\n", text) }}
 	if err := errors.Join(found.resolve(ctx, &plan.From, false), found.resolve(ctx, &plan.To, true)); err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (p *plugin) probe(ctx context.Context, out, errOut io.Writer, args []string
 	}
 	defer p.remove(ctx, c, check, errOut)
 	key := client.ObjectKeyFromObject(check)
-	fmt.Fprintf(errOut, "check %s, from %s to %s, expect %s\n", key, args[0], args[1], expect)
+	tell(errOut, "check %s, from %s to %s, expect %s\n", key, args[0], args[1], expect)
 	waiting, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	last, err := p.follow(waiting, c, check, errOut)
@@ -184,7 +184,7 @@ func (p *plugin) remove(ctx context.Context, c client.Client, check *v1alpha1.Co
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := c.Delete(ctx, check); client.IgnoreNotFound(err) != nil {
-		fmt.Fprintf(errOut, "could not remove check %s/%s (%v): Netladder does so %s after its creation\n",
+		tell(errOut, "could not remove check %s/%s (%v): Netladder does so %s after its creation\n",
 			check.Namespace, check.Name, err, check.Annotations[v1alpha1.AnnotationTTL])
 	}
 }
@@ -279,7 +279,7 @@ func (f *follower) watch(ctx context.Context) (done bool, err error) {
 func (f *follower) tell() (done bool, again time.Duration) {
 	news, done, again := f.progress.News(f.last, f.now())
 	for _, line := range news {
-		fmt.Fprintf(f.errOut, "%6.1fs  %s\n", f.now().Sub(f.start).Seconds(), overview.Clean(line))
+		tell(f.errOut, "%6.1fs  %s\n", f.now().Sub(f.start).Seconds(), overview.Clean(line))
 	}
 	return done, again
 }

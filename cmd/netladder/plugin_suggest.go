@@ -80,9 +80,9 @@ func (p *plugin) suggest(ctx context.Context, out, errOut io.Writer, name string
 	}
 	switch {
 	case d.Policies == 0:
-		fmt.Fprintf(errOut, "namespace %s has no NetworkPolicies, so nothing is meant to be denied; docs/examples of Netladder has policies to begin with\n", namespace)
+		tell(errOut, "namespace %s has no NetworkPolicies, so nothing is meant to be denied; docs/examples of Netladder has policies to begin with\n", namespace)
 	case len(d.Checks) == 0:
-		fmt.Fprintf(errOut, "nothing of the NetworkPolicies in namespace %s can be tested; the comments say why\n", namespace)
+		tell(errOut, "nothing of the NetworkPolicies in namespace %s can be tested; the comments say why\n", namespace)
 	}
 	return nil
 }
