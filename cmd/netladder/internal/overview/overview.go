@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/cmd/netladder/internal/attempt"
 	"github.com/netladder/netladder/controllers/diagnosis/causes"
 )
 
@@ -145,13 +146,13 @@ func (e *entry) path(message string) Path {
 
 // Of says how the paths of checks are. around are checks that are only looked at
 // for what they prove of the network, such as cluster-network; they may be among
-// the checks. Checks that are there for a moment only are left out.
+// the checks. Those that a probe of the plugin makes for a moment are left out.
 func Of(checks, around []v1alpha1.ConnectivityCheck) Report {
 	r := Report{Causes: []Cause{}, Unknown: []Unknown{}}
 	var failing, unknown []entry
 	for i := range checks {
 		c := &checks[i]
-		if c.Annotations[v1alpha1.AnnotationTTL] != "" {
+		if c.Annotations[v1alpha1.AnnotationTTL] != "" && c.Labels[attempt.LabelManagedBy] == attempt.ManagedBy {
 			continue
 		}
 		r.Checks++

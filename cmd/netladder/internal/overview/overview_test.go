@@ -70,6 +70,19 @@ func TestNothing(t *testing.T) {
 	}
 }
 
+// TestOnlyProbesAreLeftOut: a check that somebody declared for a day, or gave an
+// annotation that nothing can read, is as good as any.
+func TestOnlyProbesAreLeftOut(t *testing.T) {
+	for _, ttl := range []string{"24h", "forever"} {
+		check := v1alpha1.ConnectivityCheck{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: "web", Annotations: map[string]string{v1alpha1.AnnotationTTL: ttl},
+		}}
+		if r := overview.Of([]v1alpha1.ConnectivityCheck{check}, nil); r.Checks != 1 {
+			t.Errorf("%s: %+v", ttl, r)
+		}
+	}
+}
+
 // TestEveryPathIsShown: whatever the statuses are, each path that fails is in
 // one cause at least, each path is counted once, and nothing panics.
 func TestEveryPathIsShown(t *testing.T) {
