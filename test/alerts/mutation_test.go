@@ -102,10 +102,12 @@ func replace(file *ruleFile, i int, by *rule) {
 }
 
 // watching are the files that can see a break of the i-th rule: those that name it
-// or what is computed from it, and those that are about all alerts. Its own come first.
+// or what is computed from it, and those that are about all alerts. Those that are
+// about itself come first.
 func watching(t *testing.T, all []rule, i int) []string {
 	t.Helper()
-	about := map[string]bool{all[i].Alert + all[i].Record: true}
+	self := map[string]bool{all[i].Alert + all[i].Record: true}
+	about := maps.Clone(self)
 	for grown := true; grown; {
 		grown = false
 		for j := range all {
@@ -119,7 +121,7 @@ func watching(t *testing.T, all []rule, i int) []string {
 	for _, name := range slices.Sorted(maps.Keys(tests(t))) {
 		alert, _, _ := strings.Cut(strings.TrimSuffix(name, ".yaml"), "-")
 		switch source := text(t, "config", "prometheus", "tests", name); {
-		case alert == all[i].Alert:
+		case alert == all[i].Alert, all[i].Record != "" && mentions(source, self):
 			own = append([]string{name}, own...) // The quick one first.
 		case mentions(source, about), strings.Contains(source, "ALERTS{alertstate"):
 			others = append(others, name)
