@@ -28,14 +28,16 @@ func (w *world) doubt(name string, a *v1alpha1.ProbeAssignment) {
 		return known && !at.held && now.Sub(at.since) < doubtAgain
 	})
 	after := map[plan.Doubt]doubtful{}
-	for d, at := range before {
-		if at.held = slices.Contains(list, d); at.held || now.Sub(at.since) < doubtAgain {
-			after[d] = at
-		}
-	}
 	for _, d := range list {
-		if !after[d].held {
-			after[d] = doubtful{since: now, held: true}
+		at := before[d]
+		if !at.held {
+			at = doubtful{since: now, held: true}
+		}
+		after[d] = at
+	}
+	for d, at := range before {
+		if _, stays := after[d]; !stays && now.Sub(at.since) < doubtAgain {
+			after[d] = doubtful{since: at.since}
 		}
 	}
 	if w.doubts[name] = after; len(after) == 0 {
@@ -44,7 +46,8 @@ func (w *world) doubt(name string, a *v1alpha1.ProbeAssignment) {
 	w.engine.SetDoubts(name, list)
 }
 
-// doubtful is since when a report makes a target so, and whether it still does.
+// doubtful is since when a report makes a target so, or made it so last, and
+// whether it still does.
 type doubtful struct {
 	since time.Time
 	held  bool
