@@ -45,7 +45,8 @@ func tableCases() []testCase {
 		atMost(tunnel+".ip", 45), atMost(tunnel+".endpoint", 45), atMost(tunnel+".mac", 17),
 		between(tunnel+".vni", 0, 1<<24-1), oneOf(tunnel+".encapsulation", "Auto", "VXLAN", "IPIP"), atMost(tunnel+".podCIDR", 49),
 		itemsAtMost(node+".tunnels", 2, func(int) any { return map[string]any{"encapsulation": "VXLAN", "ip": "10.0.0.1"} }),
-		between(service+".targets[0]", 0, 2047), itemsAtMost(service+".targets", 64, func(i int) any { return i }),
+		between(service+".targets[0]", 0, 2047), between("spec.doubts[0]", 0, 2047), itemsAtMost("spec.doubts", 16, func(i int) any { return i }),
+		itemsAtMost(service+".targets", 64, func(i int) any { return i }),
 		targetCases(service+".addresses"), itemsAtMost(service+".addresses", 4, someTarget),
 		targetCases(service+".endpoints"), itemsAtMost(service+".endpoints", 8, someTarget),
 		itemsAtMost("spec.services", 256, func(int) any { return map[string]any{} }),
@@ -130,7 +131,7 @@ func TestProbeAssignmentStatus(t *testing.T) {
 	s := statusSuite(t, "assignment.yaml", func() client.Object { return &v1alpha1.ProbeAssignment{} })
 	const g, pair, rung = "status.groups[0]", "status.notPassing[0]", "status.rungs[0]"
 	out := concat(
-		timeCases("status.heartbeat"), timeCases(pair+".since"), countCases(g+".pairs"),
+		timeCases("status.heartbeat"), timeCases(pair+".since"), microTimeCases(pair+".badSince"), microTimeCases(rung+".at"), countCases(g+".pairs"),
 		between(g+".p50Microseconds", 0, 3_600_000_000), between(g+".p99Microseconds", 0, 3_600_000_000), between(g+".queries", 0, 64),
 		between("status.cut", 0, 100_000_000), streakCases(pair+".streak"),
 		atMost("status.podUID", 64), atMost(g+".key", 512), atMost(g+".hash", 64),

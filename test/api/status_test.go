@@ -118,6 +118,24 @@ func timeCases(path string) []testCase {
 	return out
 }
 
+// microTimeCases: Go decodes a metav1.MicroTime with six digits of fraction only.
+func microTimeCases(path string) []testCase {
+	out := []testCase{
+		accept(path+" earliest", path, "1900-01-01T00:00:00.000000Z"),
+		accept(path+" latest", path, "2199-12-31T23:59:59.999999Z"),
+		accept(path+" absent", path, nil),
+		refuse(path+" without fraction", path, "2026-01-31T12:00:00Z", "should match"),
+		refuse(path+" of milliseconds", path, "2026-01-31T12:00:00.000Z", "should match"),
+		refuse(path+" of nanoseconds", path, "2026-01-31T12:00:00.000000000Z", "should match"),
+		refuse(path+" no such leap day", path, "2027-02-29T00:00:00.000000Z", "must be of type date-time"),
+		refuse(path+" number", path, 1769860800, "must be of type date-time"),
+	}
+	for name, value := range notTimes {
+		out = append(out, refuse(path+" "+name, path, strings.Replace(value, "Z", ".000000Z", 1), "should match"))
+	}
+	return out
+}
+
 // conditionCases: metav1.Condition brings its own schema, which lets through
 // what Go cannot decode; a rule on the list stands in its way.
 func conditionCases() []testCase {
