@@ -48,8 +48,7 @@ The first table has the faults, what the status said first, and the seconds from
 diagnoses of all paths that failed while a fault of that rung was in force. "Later another" means that the status named the fault, and
 then something that follows from it.
 
-`pod-route-missing` may end Undetermined, with PodNetwork among the candidates: the node sends what it has no route for to its default
-gateway, which is as silent as a pod that does not answer. Which way the kernel of that node has to the pod is not looked at.
+At most two of a run may end Undetermined, and none with a confident wrong answer.
 EOF
   for log; do ladder "$log"; done
   exit 0
