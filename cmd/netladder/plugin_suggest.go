@@ -61,6 +61,10 @@ func (p *plugin) suggest(ctx context.Context, out, errOut io.Writer, name string
 	if err != nil {
 		return err
 	}
+	// Who may not read namespaces is not asked to.
+	if err := c.Get(ctx, client.ObjectKey{Name: namespace}, &corev1.Namespace{}); apierrors.IsNotFound(err) {
+		return fmt.Errorf("there is no namespace %s", namespace)
+	}
 	in, err := readable(ctx, c, namespace)
 	if err != nil {
 		return err

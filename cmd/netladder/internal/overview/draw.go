@@ -54,7 +54,7 @@ func headline(r *Report) string {
 	of := fmt.Sprintf("%s of %s", words.Plural(r.Paths.total(), "1 path", "%d paths"), words.Plural(r.Checks, "1 check", "%d checks"))
 	switch {
 	case r.Checks == 0:
-		return "There are no checks here"
+		return "There are no checks here: -A looks at all namespaces"
 	case len(r.Causes) == 0 && len(r.Unknown) == 0 && len(r.Degraded) == 0:
 		return "Healthy: " + of
 	}

@@ -18,7 +18,7 @@ import (
 // foundIn is what a path that fails fails for, as far as its status tells. A
 // rung between nodes gives one finding for each pair of nodes, so that a node
 // that all of them have in common is found.
-func foundIn(e *entry) []causes.Found {
+func foundIn(e *entry, nodes map[string]bool) []causes.Found {
 	f := causes.Found{Check: e.key(), Path: e.spec.Name, Rung: v1alpha1.RungUndetermined}
 	d := e.status.Diagnosis
 	if d == nil || d.Rung == v1alpha1.RungUndetermined {
@@ -36,7 +36,7 @@ func foundIn(e *entry) []causes.Found {
 		return []causes.Found{f}
 	}
 	if betweenNodes(d) {
-		if list := ofNodes(f, e.status); len(list) > 0 {
+		if list := ofNodes(f, e.status, nodes); len(list) > 0 {
 			return list
 		}
 	}
@@ -68,23 +68,37 @@ func betweenNodes(d *v1alpha1.PathDiagnosis) bool {
 // hiddenNode stands in a sentence for a node that the check may not see.
 const hiddenNode = "the target's node"
 
+// nodesOf are the nodes that the pairs of paths are about.
+func nodesOf(entries []entry) map[string]bool {
+	nodes := map[string]bool{}
+	for i := range entries {
+		for _, w := range entries[i].status.WorstPairs {
+			nodes[w.SourceNode], nodes[w.TargetNode] = true, true
+		}
+	}
+	delete(nodes, "")
+	return nodes
+}
+
 // ofNodes are the nodes that a diagnosis is about. It names them in its
-// sentence; the pairs say which words of it are nodes.
-func ofNodes(f causes.Found, p *v1alpha1.PathStatus) []causes.Found {
-	words := wordsOf(p.Diagnosis.Message)
+// sentence; the pairs, of all paths that fail, say which words of it are nodes:
+// what a Service's address leads to, its own pairs do not say.
+func ofNodes(f causes.Found, p *v1alpha1.PathStatus, nodes map[string]bool) []causes.Found {
 	var named []string
+	for _, word := range wordsOf(p.Diagnosis.Message) {
+		if nodes[word] && !slices.Contains(named, word) {
+			named = append(named, word)
+		}
+	}
 	var pairs [][2]string
+	ends := 0 // of which only the source's node is known
 	for _, w := range p.WorstPairs {
-		if w.State != v1alpha1.StateFailing {
-			continue
-		}
-		if w.SourceNode != "" && w.TargetNode != "" {
+		switch {
+		case w.State != v1alpha1.StateFailing:
+		case w.SourceNode != "" && w.TargetNode != "":
 			pairs = append(pairs, [2]string{w.SourceNode, w.TargetNode})
-		}
-		for _, node := range []string{w.SourceNode, w.TargetNode} {
-			if node != "" && slices.Contains(words, node) && !slices.Contains(named, node) {
-				named = append(named, node)
-			}
+		default:
+			ends++
 		}
 	}
 	if common, _, ok := strings.Cut(strings.TrimPrefix(p.Diagnosis.Message, "around "), ": "); ok && strings.HasPrefix(p.Diagnosis.Message, "around ") {
@@ -103,6 +117,9 @@ func ofNodes(f causes.Found, p *v1alpha1.PathStatus) []causes.Found {
 	if strings.Contains(p.Diagnosis.Message, hiddenNode) {
 		f.Object = named[0] + " and " + hiddenNode
 		return []causes.Found{f}
+	}
+	if len(named) == 1 && ends > 0 && p.Diagnosis.Rung != v1alpha1.RungNode && p.Diagnosis.Reason != v1alpha1.ReasonProxyBroken {
+		return nil // the other node is not known, and this one may be well
 	}
 	f.Nodes = named
 	return []causes.Found{f}

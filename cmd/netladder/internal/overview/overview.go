@@ -219,8 +219,9 @@ func byAge(a, b Path) int {
 func causesOf(failing []entry, proven proofs) []Cause {
 	var found []causes.Found
 	var of []*entry
+	nodes := nodesOf(failing)
 	for i := range failing {
-		for _, f := range foundIn(&failing[i]) {
+		for _, f := range foundIn(&failing[i], nodes) {
 			found, of = append(found, f), append(of, &failing[i])
 		}
 	}

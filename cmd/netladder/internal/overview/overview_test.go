@@ -65,7 +65,7 @@ func TestDraw(t *testing.T) {
 
 func TestNothing(t *testing.T) {
 	r := overview.Of(nil, nil)
-	if text := overview.Draw(&r, overview.Style{}); text != "There are no checks here\n" || r.ExitCode() != overview.ExitHealthy {
+	if text := overview.Draw(&r, overview.Style{}); text != "There are no checks here: -A looks at all namespaces\n" || r.ExitCode() != overview.ExitHealthy {
 		t.Errorf("%q, %d", text, r.ExitCode())
 	}
 }
