@@ -42,7 +42,7 @@ ci_full='^(TestFullOrderValidator|TestFullMetadata|TestFullOpenSegmentation)$'
 case $tier in
   ci) restricted=(-run "$ci_restricted") full=(-run "$ci_full") helm=() timeout=20m ;;
   full) restricted=(-skip '^(TestDetection|TestFull|TestPermissionsNeeded$)') full=(-run '^TestFull' -skip '^TestFullHelm') helm=(-run '^TestFullHelm') timeout=160m ;;
-  rbac) restricted=(-run "$ci_restricted|^TestPermissionsUsed\$") full=(-run "$ci_full|^TestFullPermissionsUsed\$") helm=() timeout=30m ;;
+  rbac) restricted=(-run "$ci_restricted|^TestPermissionsUsed\$") full=(-run "$ci_full|^TestFullPermissionsUsed\$|^TestFullKubectlKilled\$") helm=() timeout=30m ;;
   detection) restricted=(-run '^TestDetection') full=() helm=() timeout=60m ;;
   *)
     echo "usage: hack/e2e.sh [full|detection|rbac]" >&2
