@@ -16,6 +16,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -214,6 +215,29 @@ func TestProbeSaysNothingThatMovesTheCursor(t *testing.T) {
 		if r != '\n' && !unicode.IsPrint(r) {
 			t.Fatalf("%U in %q %q", r, out.String(), errOut.String())
 		}
+	}
+}
+
+// TestSuggestNowhere: a namespace that does not exist is no namespace without
+// policies. Who may not read namespaces is told what there is all the same.
+func TestSuggestNowhere(t *testing.T) {
+	p, cluster := newFake(t, v1alpha1.PathStatus{})
+	var out, errOut bytes.Buffer
+	if err := p.suggest(t.Context(), &out, &errOut, "checks"); err == nil || err.Error() != "there is no namespace shop" || out.Len() > 0 {
+		t.Errorf("%v, %q", err, out.String())
+	}
+	p.connect = func() (client.WithWatch, string, error) {
+		return interceptor.NewClient(cluster, interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+				if _, ok := o.(*corev1.Namespace); ok {
+					return apierrors.NewForbidden(corev1.Resource("namespaces"), key.Name, nil)
+				}
+				return c.Get(ctx, key, o, opts...)
+			},
+		}), "shop", nil
+	}
+	if err := p.suggest(t.Context(), &out, &errOut, "checks"); err != nil || !strings.Contains(errOut.String(), "namespace shop has no NetworkPolicies") {
+		t.Errorf("%v, %q", err, errOut.String())
 	}
 }
 
