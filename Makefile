@@ -36,10 +36,10 @@ demo-down: $(LAB) ## Stop the demo's cluster and leave nothing behind.
 ##@ Build
 
 .PHONY: build
-build: ## Build bin/netladder, static.
+build: ## Build bin/netladder and bin/netladder-prober, static.
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 GOOS=$(word 1,$(subst /, ,$(PLATFORM))) GOARCH=$(word 2,$(subst /, ,$(PLATFORM))) \
-	  go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)' -o $(BIN)/netladder ./cmd/netladder
+	  go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)' -o $(BIN)/ ./cmd/netladder ./cmd/netladder-prober
 
 .PHONY: plugin
 plugin: build ## Build bin/kubectl-netladder, kubectl's plugin, with its completion: the same program under other names.
@@ -49,7 +49,7 @@ plugin: build ## Build bin/kubectl-netladder, kubectl's plugin, with its complet
 .PHONY: image
 image: build $(BIN)/image ## Build the image as dist/netladder.tar, without a container engine.
 	@mkdir -p dist
-	$(BIN)/image build --binary $(BIN)/netladder --tag $(IMG) --output dist/netladder.tar --platform $(PLATFORM)
+	$(BIN)/image build --binary $(BIN)/netladder --binary $(BIN)/netladder-prober --tag $(IMG) --output dist/netladder.tar --platform $(PLATFORM)
 
 .PHONY: image-push
 image-push: image ## Push the image to your registry: make image-push IMG=registry.example.com/netladder:v1

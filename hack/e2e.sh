@@ -90,7 +90,7 @@ fi
 if ((${#helm[@]} > 0)); then
   ((${#restricted[@]} + ${#full[@]} == 0)) || step "uninstall Netladder" uninstall
   image_next=$image_ref-next
-  step "build an image of another tag" "$root/bin/image" build --binary "$root/bin/netladder" --tag "$image_next" --output "$root/dist/netladder-next.tar"
+  step "build an image of another tag" "$root/bin/image" build "${programs[@]}" --tag "$image_next" --output "$root/dist/netladder-next.tar"
   step "load it" "$lab" --name "$lab_name" load "$root/dist/netladder-next.tar"
   export HELM=$root/bin/helm NETLADDER_IMAGE=$image_ref NETLADDER_IMAGE_NEXT=$image_next
   stories "${helm[@]}" || failed=1

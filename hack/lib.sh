@@ -21,18 +21,21 @@ step() {
   printf ' %d s\n' $((SECONDS - start))
 }
 
+# The programs of the image; it runs the first unless told otherwise.
+programs=(--binary "$root/bin/netladder" --binary "$root/bin/netladder-prober")
+
 # build_image sets image_tar and image_ref. The tag is the content, so that
 # loading the same image twice changes nothing and a new one is rolled out.
 # (Steps run where errexit is off: each command says itself when it fails.)
 build_image() {
   make -C "$root" build "$root/bin/image" || return
   local digest
-  digest=$(sha256sum "$root/bin/netladder" | cut -c1-12) || return
+  digest=$(cat "$root/bin/netladder" "$root/bin/netladder-prober" | sha256sum | cut -c1-12) || return
   image_ref=ghcr.io/netladder/netladder:dev-$digest
   image_tar=$root/dist/netladder-$digest.tar
   [[ -f $image_tar ]] && return
   mkdir -p "$root/dist" && rm -f "$root"/dist/netladder-*.tar || return
-  "$root/bin/image" build --binary "$root/bin/netladder" --tag "$image_ref" --output "$image_tar"
+  "$root/bin/image" build "${programs[@]}" --tag "$image_ref" --output "$image_tar"
 }
 
 # install OVERLAY: applies a kustomization of config/ with the image just built.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/cmd/internal/process"
 	"github.com/netladder/netladder/controllers"
 	"github.com/netladder/netladder/controllers/plan"
 	"github.com/netladder/netladder/prober/apiaccess"
@@ -25,7 +26,7 @@ import (
 func controllerCommand() *cobra.Command {
 	var (
 		opts           controllers.Options
-		logs           logFlags
+		logs           process.LogFlags
 		fleetFile      string
 		level          string
 		pullPolicy     string
@@ -42,7 +43,7 @@ func controllerCommand() *cobra.Command {
 		Short: "Plan what the probers do, judge what they report, and install them",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctrl.SetLogger(logs.logger())
+			ctrl.SetLogger(logs.Logger())
 			opts.Level = v1alpha1.Level(level)
 			opts.DisableCanary = !canary
 			if cmd.Flags().Changed("audit") {
@@ -71,14 +72,14 @@ func controllerCommand() *cobra.Command {
 			if access, err := apiaccess.InCluster(fleetFile); err == nil {
 				opts.RESTConfig = access.Config()
 			}
-			if err := metrics.Registry.Register(buildInfo("controller")); err != nil {
+			if err := metrics.Registry.Register(build().Info("controller")); err != nil {
 				return fmt.Errorf("registering metrics: %w", err)
 			}
 			return controllers.Run(cmd.Context(), opts)
 		},
 	}
 	flags := cmd.Flags()
-	logs.register(flags)
+	logs.Register(flags)
 	flags.StringVar(&opts.Namespace, "namespace", "", "the namespace Netladder is installed in (required)")
 	flags.StringVar(&opts.Image, "image", "", "image of what the controller installs (required)")
 	flags.StringVar(&opts.DeploymentName, "deployment-name", "netladder-controller", "the controller's own Deployment, which owns what the controller installs")

@@ -1,9 +1,9 @@
 // Copyright The Netladder Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command netladder is every role of Netladder in one binary: the controller,
-// the prober, the echo server, and the plugin of kubectl where it is called
-// kubectl-netladder. It holds flags and wiring only.
+// Command netladder is the controller, and the plugin of kubectl where it is
+// called kubectl-netladder. What runs on every node is netladder-prober. It
+// holds flags and wiring only.
 package main
 
 import (
@@ -11,17 +11,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/netladder/netladder/cmd/internal/process"
 )
 
-// version is set by the linker.
-var version = "dev"
+// version and revision are set by the linker.
+var version, revision = "dev", ""
 
 func main() {
-	err := run(os.Args)
+	cmd, args := commandFor(os.Args)
+	err := process.Run(cmd, args)
 	if code := exitCode(0); errors.As(err, &code) {
 		os.Exit(int(code))
 	}
@@ -29,16 +30,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "netladder:", err)
 		os.Exit(1)
 	}
-}
-
-func run(argv []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// A second signal ends the process at once.
-	context.AfterFunc(ctx, stop)
-	cmd, args := commandFor(argv)
-	cmd.SetArgs(args)
-	return cmd.ExecuteContext(ctx)
 }
 
 func rootCommand() *cobra.Command {
@@ -49,7 +40,9 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(controllerCommand(), proberCommand(), echoCommand(), crdsCommand())
+	root.AddCommand(controllerCommand(), crdsCommand())
 	root.AddCommand(userCommands(newPlugin)...)
 	return root
 }
+
+func build() process.Build { return process.Build{Version: version, Revision: revision} }

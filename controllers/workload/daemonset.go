@@ -179,6 +179,7 @@ func podSpec(s Settings, container *corev1ac.ContainerApplyConfiguration, grace 
 
 func container(s Settings, component string, resources corev1.ResourceRequirements, args ...string) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().WithName(component).WithImage(s.Image).
+		WithCommand(program).
 		WithArgs(append([]string{component}, args...)...).
 		WithEnv(
 			fieldEnv("NODE_NAME", "spec.nodeName"),

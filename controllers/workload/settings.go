@@ -32,6 +32,9 @@ const (
 	ComponentCanary = "canary"
 )
 
+// program is what all of these pods run: the small one of the image's two.
+const program = "/netladder-prober"
+
 // FleetDir is where the fleet ConfigMap is mounted in the prober.
 const FleetDir = "/etc/netladder"
 

@@ -1,4 +1,4 @@
-// Image builds the product's container image from a static binary, without a container engine, and pushes it.
+// Image builds the product's container image from static binaries, without a container engine, and pushes it.
 package main
 
 import (
@@ -29,18 +29,18 @@ func newBuildCommand() *cobra.Command {
 	spec := archive.Image{User: archive.NonRoot}
 	var output string
 	cmd := &cobra.Command{
-		Use:   "build --binary FILE --tag IMAGE --output IMAGE.tar",
-		Short: "Write a docker archive with the binary and nothing else, run as a non-root user; same input, same bytes",
+		Use:   "build --binary FILE... --tag IMAGE --output IMAGE.tar",
+		Short: "Write a docker archive with the binaries and nothing else, run as a non-root user; same input, same bytes",
 		Args:  cobra.NoArgs,
 		RunE:  func(*cobra.Command, []string) error { return archive.Write(spec, output) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&spec.Binary, "binary", "", "binary to put into the image: static, or with what it needs by --with")
+	flags.StringArrayVar(&spec.Binaries, "binary", nil, "binary to put into the image: static, or with what it needs by --with; may be repeated, and the first is what the image runs")
 	flags.StringArrayVar(&spec.Files, "with", nil, "another file of this machine that the binary needs, kept at the same path; may be repeated")
 	flags.StringVar(&spec.Tag, "tag", "", "name of the image, REPOSITORY:TAG")
 	flags.StringVar(&output, "output", "", "docker archive to write")
-	flags.StringVar(&spec.Platform, "platform", "linux/"+runtime.GOARCH, "platform of the binary, OS/ARCH")
-	flags.StringVar(&spec.Entrypoint, "entrypoint", "/netladder", "path of the binary inside the image")
+	flags.StringVar(&spec.Platform, "platform", "linux/"+runtime.GOARCH, "platform of the binaries, OS/ARCH")
+	flags.StringVar(&spec.Entrypoint, "entrypoint", "/netladder", "path of the first binary inside the image; the others stand beside it under their own names")
 	require(cmd, "binary", "tag", "output")
 	return cmd
 }

@@ -1,10 +1,11 @@
-// Package archive builds container images of one binary without a container engine, as docker archives that `docker load`,
+// Package archive builds container images of static binaries without a container engine, as docker archives that `docker load`,
 // `podman load` and `ctr images import` read.
 package archive
 
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,11 +26,11 @@ import (
 // NonRoot is the user and group that images run as unless told otherwise.
 const NonRoot = 65532
 
-// Image describes an image with nothing in it but one binary, and what that cannot do without.
+// Image describes an image with nothing in it but binaries, and what those cannot do without.
 type Image struct {
-	Binary     string   // file on this machine; must be static, but for Files
+	Binaries   []string // files on this machine; must be static, but for Files. The first is what the image runs
 	Files      []string // more files of this machine, at the same paths in the image: the libraries of a binary that is not
-	Entrypoint string   // absolute path of the binary inside the image
+	Entrypoint string   // absolute path of the first binary inside the image; the others stand beside it under their own names
 	Args       []string // default arguments
 	Tag        string   // REPOSITORY:TAG
 	Platform   string   // OS/ARCH, as in linux/amd64
@@ -87,6 +88,9 @@ func build(spec Image) (v1.Image, error) {
 	if !path.IsAbs(spec.Entrypoint) || path.Clean(spec.Entrypoint) == "/" {
 		return nil, fmt.Errorf("entrypoint %q: want an absolute path of a file", spec.Entrypoint)
 	}
+	if len(spec.Binaries) == 0 {
+		return nil, errors.New("no binary")
+	}
 	content, err := layer(spec)
 	if err != nil {
 		return nil, err
@@ -116,12 +120,23 @@ func build(spec Image) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// layer returns a tar file with the binary and its files, owned by root and not writable by the user it runs as.
+// layer returns a tar file with the binaries and their files, owned by root and not writable by the user it runs as.
 func layer(spec Image) ([]byte, error) {
 	var buffer bytes.Buffer
 	writer := tar.NewWriter(&buffer)
-	if err := add(writer, spec.Binary, spec.Entrypoint); err != nil {
-		return nil, err
+	inside := map[string]bool{}
+	for i, binary := range spec.Binaries {
+		to := path.Join(path.Dir(spec.Entrypoint), filepath.Base(binary))
+		if i == 0 {
+			to = path.Clean(spec.Entrypoint)
+		}
+		if inside[to] {
+			return nil, fmt.Errorf("binary %s: the image has another %s", binary, to)
+		}
+		inside[to] = true
+		if err := add(writer, binary, to); err != nil {
+			return nil, err
+		}
 	}
 	for _, file := range spec.Files {
 		if err := add(writer, file, file); err != nil {

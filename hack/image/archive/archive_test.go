@@ -20,7 +20,7 @@ func spec(t *testing.T) Image {
 	if err := os.WriteFile(binary, []byte("static binary"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return Image{Binary: binary, Entrypoint: "/netladder", Tag: "example.test/netladder:v1", Platform: "linux/arm64", User: NonRoot}
+	return Image{Binaries: []string{binary}, Entrypoint: "/netladder", Tag: "example.test/netladder:v1", Platform: "linux/arm64", User: NonRoot}
 }
 
 func TestWriteIsReproducibleAndReadable(t *testing.T) {
@@ -60,8 +60,13 @@ func TestWriteIsReproducibleAndReadable(t *testing.T) {
 	}
 }
 
-func TestLayerHasTheFilesToo(t *testing.T) {
+func TestLayerHasTheOtherFilesToo(t *testing.T) {
 	image := spec(t)
+	second := filepath.Join(t.TempDir(), "netladder-prober")
+	if err := os.WriteFile(second, []byte("second binary"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	image.Binaries = append(image.Binaries, second)
 	library := filepath.Join(t.TempDir(), "libc.so.6")
 	if err := os.WriteFile(library, []byte("library"), 0o644); err != nil {
 		t.Fatal(err)
@@ -89,7 +94,7 @@ func TestLayerHasTheFilesToo(t *testing.T) {
 		}
 		got["/"+header.Name] = string(file)
 	}
-	if len(got) != 2 || got["/netladder"] != "static binary" || got[link] != "library" {
+	if len(got) != 3 || got["/netladder"] != "static binary" || got["/netladder-prober"] != "second binary" || got[link] != "library" {
 		t.Errorf("the layer has %q", got)
 	}
 }
@@ -102,7 +107,9 @@ func TestWriteRefuses(t *testing.T) {
 		"relative entrypoint":   {func(i *Image) { i.Entrypoint = "netladder" }, "absolute path"},
 		"platform without arch": {func(i *Image) { i.Platform = "linux" }, "OS/ARCH"},
 		"bad tag":               {func(i *Image) { i.Tag = "UPPER CASE" }, "image tag"},
-		"no binary":             {func(i *Image) { i.Binary += "-gone" }, "prober-gone"},
+		"no binary":             {func(i *Image) { i.Binaries[0] += "-gone" }, "prober-gone"},
+		"none at all":           {func(i *Image) { i.Binaries = nil }, "no binary"},
+		"two of one name":       {func(i *Image) { i.Binaries = append(i.Binaries, i.Binaries[0], i.Binaries[0]) }, "another /prober"},
 	} {
 		image := spec(t)
 		test.mutate(&image)

@@ -48,7 +48,7 @@ func (c *Cluster) buildImages() error {
 			continue
 		}
 		if err := archive.Write(archive.Image{
-			Binary: c.Binary(image.binary), Entrypoint: "/" + image.binary, Args: image.args, Tag: image.tag,
+			Binaries: []string{c.Binary(image.binary)}, Entrypoint: "/" + image.binary, Args: image.args, Tag: image.tag,
 			Platform: runtime.GOOS + "/" + runtime.GOARCH, User: archive.NonRoot,
 		}, output); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/cmd/internal/process"
 	"github.com/netladder/netladder/prober"
 	"github.com/netladder/netladder/prober/probe"
 )
@@ -24,7 +25,7 @@ func proberCommand() *cobra.Command {
 	var (
 		opts  prober.Options
 		level string
-		logs  logFlags
+		logs  process.LogFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "prober",
@@ -35,9 +36,9 @@ func proberCommand() *cobra.Command {
 			if opts.Level != v1alpha1.LevelRestricted && opts.Level != v1alpha1.LevelFull {
 				return fmt.Errorf("--level %q: use %s or %s", level, v1alpha1.LevelRestricted, v1alpha1.LevelFull)
 			}
-			opts.Log = logs.logger()
+			opts.Log = logs.Logger()
 			opts.Probes = probe.Kinds()
-			opts.Collectors = []prometheus.Collector{buildInfo("prober")}
+			opts.Collectors = []prometheus.Collector{build().Info("prober")}
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(proberGCPercent)
 			}
@@ -45,7 +46,7 @@ func proberCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	logs.register(flags)
+	logs.Register(flags)
 	flags.StringVar(&opts.NodeName, "node-name", "", "name of the node this prober stands on (required)")
 	flags.StringVar(&opts.PodUID, "pod-uid", "", "UID of this prober's pod (required)")
 	flags.StringVar(&opts.FleetFile, "fleet-file", "/etc/netladder/fleet.json", "file with the API server's endpoints, for when its ClusterIP does not work")

@@ -1,7 +1,7 @@
 // Copyright The Netladder Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package process
 
 import (
 	"cmp"
@@ -11,17 +11,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// revision is set by the linker; else it is what Go noted of the working tree.
-var revision = ""
+// Build is what a program was built from.
+type Build struct {
+	Version string
+	// Revision of the source; if empty, what Go noted of the working tree.
+	Revision string
+}
 
-// buildInfo is the metric that says what a process was built from. role is its
+// Info is the metric that says what a process was built from. role is its
 // subcommand.
-func buildInfo(role string) prometheus.Collector {
+func (b Build) Info(role string) prometheus.Collector {
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "netladder_build_info",
 		Help: "1 for what this process was built from, and its role: controller, prober or echo.",
 	}, []string{"version", "revision", "go_version", "role"})
-	info.WithLabelValues(version, cmp.Or(revision, vcsRevision(), "unknown"), runtime.Version(), role).Set(1)
+	info.WithLabelValues(b.Version, cmp.Or(b.Revision, vcsRevision(), "unknown"), runtime.Version(), role).Set(1)
 	return info
 }
 

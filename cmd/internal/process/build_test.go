@@ -1,14 +1,15 @@
 // Copyright The Netladder Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package process_test
 
 import (
 	"testing"
 
+	"github.com/netladder/netladder/cmd/internal/process"
 	"github.com/netladder/netladder/test/metricsdoc"
 )
 
 func TestMetricsAreDocumented(t *testing.T) {
-	metricsdoc.Check(t, "Every role", buildInfo("controller"))
+	metricsdoc.Check(t, "Every role", process.Build{}.Info("controller"))
 }

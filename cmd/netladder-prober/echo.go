@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/netladder/netladder/cmd/internal/process"
 	"github.com/netladder/netladder/prober/echo"
 )
 
@@ -23,7 +24,7 @@ func echoCommand() *cobra.Command {
 	var (
 		server      echo.Server
 		metricsAddr string
-		logs        logFlags
+		logs        process.LogFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "echo",
@@ -33,10 +34,10 @@ func echoCommand() *cobra.Command {
 			if server.NodeName == "" || server.PodUID == "" {
 				return errors.New("--node-name and --pod-uid must be set: they are what the echo server answers")
 			}
-			log := logs.logger()
+			log := logs.Logger()
 			log.Info("echo", "node", server.NodeName, "address", server.Addr, "http", server.HTTPAddr)
 			registry := prometheus.NewRegistry()
-			registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo("echo"))
+			registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build().Info("echo"))
 			server.Registerer = registry
 			group, ctx := errgroup.WithContext(cmd.Context())
 			group.Go(func() error { return server.Run(ctx) })
@@ -47,7 +48,7 @@ func echoCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	logs.register(flags)
+	logs.Register(flags)
 	flags.StringVar(&server.NodeName, "node-name", "", "name of the node this pod stands on (required)")
 	flags.StringVar(&server.PodUID, "pod-uid", "", "UID of this pod (required)")
 	flags.StringVar(&server.Addr, "bind-address", echo.DefaultAddr, "address of TCP and UDP")
