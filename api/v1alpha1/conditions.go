@@ -246,7 +246,7 @@ const (
 	// and its own address does not; other Services work there.
 	ReasonServiceNotProgrammed = "ServiceNotProgrammed"
 	// ReasonProxyBroken: the same of more than one Service that is tested from
-	// this node.
+	// this node, and they began to fail at about the same time.
 	ReasonProxyBroken = "ProxyBroken"
 	// ReasonLoadBalancerBroken: all endpoints of the Service answer the source,
 	// and the address of its load balancer does not.

@@ -37,6 +37,9 @@ type bad struct {
 	since  time.Time
 	// badSince as reported, by the prober's clock; zero where it does not say.
 	badSince time.Time
+	// began is when it began to fail, by that clock too, and also if an earlier
+	// prober of the node saw that; zero where nobody says.
+	began time.Time
 	// group and node that the pair is of; nil and empty where it is not named.
 	group *v1alpha1.ProbeGroup
 	node  string
@@ -119,6 +122,7 @@ func (j *judge) entry(t *tally, c *claim, l *listed) {
 	if l.entry.BadSince != nil {
 		b.badSince = l.entry.BadSince.Time
 	}
+	b.began = beganAt(l.entry)
 	if !b.hidden {
 		b.evidence = l.entry.Evidence
 	}
@@ -170,6 +174,20 @@ func (j *judge) wasFailing(t *tally, b *bad, e *v1alpha1.PairStatus, m mask) boo
 		return false
 	}
 	return e.Since.Time.Before(m.began)
+}
+
+// beganAt is when a pair began to fail, as reported: when it was first bad, or when
+// it came to be Failing if that was before. A prober that took over from another
+// one does not know the former. Zero where it says neither.
+func beganAt(e *v1alpha1.PairStatus) time.Time {
+	var at time.Time
+	if e.BadSince != nil {
+		at = e.BadSince.Time
+	}
+	if e.Since != nil && (at.IsZero() || e.Since.Time.Before(at)) {
+		at = e.Since.Time
+	}
+	return at
 }
 
 // since is when a pair came into its state: by the prober where it says so

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis/causes"
@@ -102,6 +103,10 @@ type cause struct {
 	object string
 	on     string
 	nodes  []string
+	// began is when the pair began to fail, by its prober's clock, give or take
+	// within; zero where that is not known.
+	began  time.Time
+	within time.Duration
 	// key is the same for pairs that fail for the same cause.
 	key string
 	// text is the sentence about this pair.
@@ -118,6 +123,9 @@ type group struct {
 	source, target string
 	unenforced     map[string]struct{}
 	pairs          int
+	// began is when the first of them began to fail, give or take within.
+	began  time.Time
+	within time.Duration
 	// node that all pairs of nodes have in common, where there are several.
 	node string
 }
@@ -172,11 +180,15 @@ func (e *explainer) path(t *tally) *v1alpha1.PathDiagnosis {
 // note keeps all causes of a path that are known, for the attribution over checks.
 func (e *explainer) note(t *tally, by map[string]*group) {
 	for _, key := range slices.Sorted(maps.Keys(by)) {
-		c := by[key].first
+		g := by[key]
+		c := g.first
 		if c.rung == v1alpha1.RungUndetermined {
 			continue
 		}
-		f := causes.Found{Path: t.status.Name, Rung: cmp.Or(c.rung, v1alpha1.RungPolicy), Reason: c.reason, Object: printable(c.object, maxTarget), On: c.on, Nodes: c.nodes, Text: printable(strings.TrimPrefix(c.text, Open), maxMessage)}
+		f := causes.Found{
+			Path: t.status.Name, Rung: cmp.Or(c.rung, v1alpha1.RungPolicy), Reason: c.reason, Object: printable(c.object, maxTarget), On: c.on, Nodes: c.nodes,
+			Began: g.began, Within: g.within, Text: printable(strings.TrimPrefix(c.text, Open), maxMessage),
+		}
 		if len(c.policies) > 0 {
 			p := c.policies[0]
 			f.Object = "NetworkPolicy " + p.Namespace + "/" + cmp.Or(p.Name, "*")
@@ -208,6 +220,10 @@ func (e *explainer) noEndpoints(t *tally) *v1alpha1.PathDiagnosis {
 
 func (c *group) add(one *cause, shown *v1alpha1.WorstPair) {
 	c.pairs++
+	if c.began.IsZero() || !one.began.IsZero() && one.began.Before(c.began) {
+		c.began = one.began
+	}
+	c.within = max(c.within, one.within)
 	for _, where := range one.unenforced {
 		c.unenforced[where] = struct{}{}
 	}
@@ -296,7 +312,10 @@ func (e *explainer) pair(t *tally, w *worst) *cause {
 	if f == a.denied || f == a.slow {
 		return a.cause
 	}
-	return &cause{rung: f.Rung, reason: f.Reason, key: string(f.Rung) + " " + f.Object, text: f.Text, candidates: f.Candidates, object: f.Object, on: f.On, nodes: f.Nodes}
+	return &cause{
+		rung: f.Rung, reason: f.Reason, key: string(f.Rung) + " " + f.Object, text: f.Text, candidates: f.Candidates, object: f.Object, on: f.On, nodes: f.Nodes,
+		began: w.dialled.began, within: within(w.dialled.group.Interval.Duration),
+	}
 }
 
 // answered is what policies say about a pair that must work: at most one of

@@ -38,6 +38,8 @@ type dialled struct {
 	// badSince is when the first of its bad probes in a row began, by the prober's
 	// clock; zero where that is not known.
 	badSince time.Time
+	// began is when it began to fail, also as an earlier prober saw it.
+	began time.Time
 }
 
 // flow is one connection that a probe was, or may have been, with how its ends

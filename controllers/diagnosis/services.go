@@ -15,11 +15,16 @@ import (
 // dialledService is what a prober says of one Service by its own address.
 type dialledService struct {
 	passing, failing int32
-	// began is when the last of the pairs that fail began to be bad, by the
-	// prober's clock, and interval the longest between two probes of them.
-	began    time.Time
-	interval time.Duration
+	// badSince is when the last of the pairs that fail began to be bad, by the
+	// prober's clock: what was seen before is no evidence. began is the same, also
+	// as an earlier prober saw it, give or take within.
+	badSince, began time.Time
+	within          time.Duration
 }
+
+// within is how much later than its cause a pair may begin to fail that is probed
+// so often: two that have one cause are no more than both of it apart.
+func within(interval time.Duration) time.Duration { return interval + reportSlack/2 }
 
 // otherServices counts the Services, besides one, that a node's prober dials by
 // their own addresses: those that work, and those that began to fail when the
@@ -41,10 +46,9 @@ func (c *climb) otherServices(but *v1alpha1.AssignedService, facts *ServiceFacts
 			continue
 		}
 		said := pairsTo(a, s)
-		apart := said.began.Sub(d.badSince).Abs()
-		together := said.began.IsZero() || d.badSince.IsZero() || apart <= said.interval+d.group.Interval.Duration+reportSlack
+		together := !said.began.IsZero() && !d.began.IsZero() && said.began.Sub(d.began).Abs() <= said.within+within(d.group.Interval.Duration)
 		switch {
-		case said.failing > 0 && together && c.rows.answerBehind(s, said.began):
+		case said.failing > 0 && together && c.rows.answerBehind(s, said.badSince):
 			fail++
 		case said.passing > 0 && said.failing == 0:
 			work++
@@ -142,9 +146,12 @@ func pairsTo(a *v1alpha1.ProbeAssignment, s *v1alpha1.AssignedService) (out dial
 			if p.Group != g.Key || p.State != v1alpha1.StateFailing {
 				continue
 			}
-			out.interval = max(out.interval, g.Interval.Duration)
-			if p.BadSince != nil && p.BadSince.After(out.began) {
-				out.began = p.BadSince.Time
+			out.within = max(out.within, within(g.Interval.Duration))
+			if p.BadSince != nil && p.BadSince.After(out.badSince) {
+				out.badSince = p.BadSince.Time
+			}
+			if at := beganAt(p); at.After(out.began) {
+				out.began = at
 			}
 		}
 	}

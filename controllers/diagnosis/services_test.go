@@ -23,6 +23,7 @@ func TestOtherServices(t *testing.T) {
 	for name, c := range map[string]struct {
 		passing bool
 		began   time.Duration
+		since   time.Duration    // zero for as the other
 		behind  v1alpha1.Verdict // empty for not tried
 		dns     bool
 		address v1alpha1.Verdict
@@ -30,15 +31,16 @@ func TestOtherServices(t *testing.T) {
 		want    string
 		says    string
 	}{
-		"works":                         {passing: true, want: v1alpha1.ReasonServiceNotProgrammed, says: "other Services work there"},
-		"fails in the same way":         {behind: works, want: v1alpha1.ReasonProxyBroken, says: "1 other Service that is tested from there fails in the same way"},
-		"fails a little later":          {began: 12 * time.Second, behind: works, want: v1alpha1.ReasonProxyBroken},
-		"fails by its endpoints":        {behind: fails, want: v1alpha1.ReasonServiceNotProgrammed},
-		"fails, and nobody knows why":   {want: v1alpha1.ReasonServiceNotProgrammed},
-		"has failed for an hour":        {began: -time.Hour, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
-		"the DNS fails in the same way": {dns: true, address: fails, behind: works, want: v1alpha1.ReasonProxyBroken},
-		"the DNS answers":               {dns: true, address: works, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
-		"is another port of it":         {target: v1alpha1.AssignedTarget{IP: "10.96.0.20", Port: 8443}, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
+		"works":                       {passing: true, want: v1alpha1.ReasonServiceNotProgrammed, says: "other Services work there"},
+		"fails in the same way":       {behind: works, want: v1alpha1.ReasonProxyBroken, says: "1 other Service that is tested from there fails in the same way"},
+		"fails a little later":        {began: 12 * time.Second, behind: works, want: v1alpha1.ReasonProxyBroken},
+		"fails by its endpoints":      {behind: fails, want: v1alpha1.ReasonServiceNotProgrammed},
+		"fails, and nobody knows why": {want: v1alpha1.ReasonServiceNotProgrammed},
+		"has failed for an hour, as an earlier prober saw": {since: -time.Hour, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
+		"has failed for an hour":                           {began: -time.Hour, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
+		"the DNS fails in the same way":                    {dns: true, address: fails, behind: works, want: v1alpha1.ReasonProxyBroken},
+		"the DNS answers":                                  {dns: true, address: works, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
+		"is another port of it":                            {target: v1alpha1.AssignedTarget{IP: "10.96.0.20", Port: 8443}, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
 		"is another port of it that works": {
 			target: v1alpha1.AssignedTarget{IP: "10.96.0.20", Port: 8443}, passing: true, want: v1alpha1.ReasonServiceNotProgrammed, says: "own address: see kube-proxy",
 		},
@@ -74,9 +76,13 @@ func TestOtherServices(t *testing.T) {
 			if c.passing {
 				pairs = v1alpha1.PairCounts{Passing: 1}
 			} else {
-				a.Status.NotPassing = append(a.Status.NotPassing, v1alpha1.PairStatus{
+				p := v1alpha1.PairStatus{
 					Group: g.Key, Target: a.Spec.Pairs(&g)[0].Key, State: v1alpha1.StateFailing, Verdict: fails, Streak: 2, BadSince: ptr(metav1.NewMicroTime(badSince.Add(c.began))),
-				})
+				}
+				if c.since != 0 {
+					p.Since = ptr(metav1.NewTime(badSince.Add(c.since)))
+				}
+				a.Status.NotPassing = append(a.Status.NotPassing, p)
 			}
 			a.Status.Groups = append(a.Status.Groups, v1alpha1.GroupStatus{Key: g.Key, Hash: g.Hash, Pairs: pairs})
 			if c.behind != "" {
@@ -88,6 +94,9 @@ func TestOtherServices(t *testing.T) {
 				t.Fatalf("%+v, want %s", d, c.want)
 			}
 			f := summary.Causes[0]
+			if !f.Began.Equal(badSince) || f.Within < 10*time.Second {
+				t.Errorf("began at %v, give or take %v", f.Began, f.Within)
+			}
 			if on := f.On == "node1"; on != (c.want == v1alpha1.ReasonServiceNotProgrammed) || on == (len(f.Nodes) == 1) {
 				t.Errorf("cause %+v", f)
 			}

@@ -83,7 +83,7 @@ func (t *tally) addWorst(b *bad) {
 	w.show.State, w.show.Verdict, w.show.Reason = b.state, verdict, b.reason
 	w.show.Evidence = printable(b.evidence, maxEvidence)
 	w.show.Since = metav1.NewTime(w.since)
-	w.dialled = dialled{pair: *b.pair, group: b.group, node: b.node, hidden: b.hidden, streak: b.streak, cause: b.cause, said: b.said, badSince: b.badSince}
+	w.dialled = dialled{pair: *b.pair, group: b.group, node: b.node, hidden: b.hidden, streak: b.streak, cause: b.cause, said: b.said, badSince: b.badSince, began: b.began}
 	if len(t.worst) == maxWorstOfPath {
 		t.worst = t.worst[:maxWorstOfPath-1]
 	}

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -33,6 +34,10 @@ type Found struct {
 	On string
 	// Nodes that are broken, or between which something is.
 	Nodes []string
+	// Began is when the first pair of the path that fails for it began to fail, by
+	// the clock of its prober, give or take Within; zero where that is not known.
+	Began  time.Time
+	Within time.Duration
 	// Text is the sentence about it, as the check's owner is told.
 	Text string
 }
@@ -91,43 +96,6 @@ func All(found []Found) []Cause {
 	slices.SortFunc(out, func(a, b Cause) int {
 		return cmp.Or(b.Paths-a.Paths, ladder.Rank(a.Rung)-ladder.Rank(b.Rung), cmp.Compare(a.Object, b.Object))
 	})
-	return out
-}
-
-// Whole puts the node in the place of what is broken on it, where that is more
-// than one object of a rung, or where the node itself was found to be broken
-// there: one Service without rules is that Service, two are their node's proxy.
-func Whole(found []Found) []Found {
-	type at struct {
-		rung v1alpha1.Rung
-		node string
-	}
-	objects := map[at]map[string]struct{}{}
-	for _, f := range found {
-		node := f.On
-		if nodes := unique(f.Nodes); node == "" && len(nodes) == 1 {
-			node, f.Object = nodes[0], "" // the node itself counts for two
-		}
-		if node == "" {
-			continue
-		}
-		k := at{f.Rung, node}
-		if objects[k] == nil {
-			objects[k] = map[string]struct{}{}
-		}
-		objects[k][f.Object] = struct{}{}
-	}
-	out := slices.Clone(found)
-	for i := range out {
-		f := &out[i]
-		list := objects[at{f.Rung, f.On}]
-		if _, node := list[""]; f.On != "" && (node || len(list) > 1) {
-			f.Nodes = []string{f.On}
-			if f.Reason == v1alpha1.ReasonServiceNotProgrammed {
-				f.Reason = v1alpha1.ReasonProxyBroken
-			}
-		}
-	}
 	return out
 }
 

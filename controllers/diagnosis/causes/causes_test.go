@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,8 +21,15 @@ func found(check, path string, rung v1alpha1.Rung, object string, nodes ...strin
 	return causes.Found{Check: types.NamespacedName{Namespace: "shop", Name: check}, Path: path, Rung: rung, Reason: "Broken", Object: object, Nodes: nodes}
 }
 
+// on makes a finding one of an object on a node, that began at the start.
 func on(node string, f causes.Found) causes.Found {
 	f.On = node
+	return at(0, f)
+}
+
+// at makes a finding one that began so much after the start.
+func at(after time.Duration, f causes.Found) causes.Found {
+	f.Began, f.Within = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(after), 12500*time.Millisecond
 	return f
 }
 
@@ -52,8 +60,37 @@ func TestAll(t *testing.T) {
 			[]string{"Service of node3: 2 paths of 2 checks"},
 		},
 		"a Service on a node that is broken": {
-			[]causes.Found{on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")), found("b", "y", v1alpha1.RungService, "node3", "node3")},
+			[]causes.Found{on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")), at(0, found("b", "y", v1alpha1.RungService, "node3", "node3"))},
 			[]string{"Service of node3: 2 paths of 2 checks"},
+		},
+		"two Services on a node, that many seconds apart": {
+			[]causes.Found{on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")), at(25*time.Second, on("node3", found("b", "y", v1alpha1.RungService, "Service b on node3")))},
+			[]string{"Service of node3: 2 paths of 2 checks"},
+		},
+		"two Services on a node, hours apart": {
+			[]causes.Found{on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")), at(3*time.Hour, on("node3", found("b", "y", v1alpha1.RungService, "Service b on node3")))},
+			[]string{"Service of Service a on node3: 1 path of 1 check", "Service of Service b on node3: 1 path of 1 check"},
+		},
+		"two Services on a node, of one of which a check came late": {
+			[]causes.Found{
+				on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")),
+				at(3*time.Hour, on("node3", found("c", "z", v1alpha1.RungService, "Service a on node3"))), at(3*time.Hour, on("node3", found("b", "y", v1alpha1.RungService, "Service b on node3"))),
+			},
+			[]string{"Service of Service a on node3: 2 paths of 2 checks", "Service of Service b on node3: 1 path of 1 check"},
+		},
+		"two Services on a node, and nobody knows since when": {
+			[]causes.Found{on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")), {
+				Check: types.NamespacedName{Namespace: "shop", Name: "b"}, Path: "y", Rung: v1alpha1.RungService, Reason: "Broken", Object: "Service b on node3", On: "node3",
+			}},
+			[]string{"Service of Service a on node3: 1 path of 1 check", "Service of Service b on node3: 1 path of 1 check"},
+		},
+		"a Service on a node that breaks after the node": {
+			[]causes.Found{at(3*time.Hour, on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3"))), at(0, found("b", "y", v1alpha1.RungService, "node3", "node3"))},
+			[]string{"Service of node3: 2 paths of 2 checks"},
+		},
+		"a Service on a node that broke long before the node": {
+			[]causes.Found{on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")), at(3*time.Hour, found("b", "y", v1alpha1.RungService, "node3", "node3"))},
+			[]string{"Service of Service a on node3: 1 path of 1 check", "Service of node3: 1 path of 1 check"},
 		},
 		"two causes": {
 			[]causes.Found{
