@@ -99,7 +99,8 @@ type cause struct {
 	reason string
 	// candidates where the rung is Undetermined.
 	candidates []v1alpha1.Rung
-	// object and nodes that are broken; none of Policy, whose policies say it.
+	// object that is broken, of Policy the first policy that the text names, and
+	// the nodes that are.
 	object string
 	on     string
 	nodes  []string
@@ -188,10 +189,6 @@ func (e *explainer) note(t *tally, by map[string]*group) {
 		f := causes.Found{
 			Path: t.status.Name, Rung: cmp.Or(c.rung, v1alpha1.RungPolicy), Reason: c.reason, Object: printable(c.object, maxTarget), On: c.on, Nodes: c.nodes,
 			Began: g.began, Within: g.within, Text: printable(strings.TrimPrefix(c.text, Open), maxMessage),
-		}
-		if len(c.policies) > 0 {
-			p := c.policies[0]
-			f.Object = "NetworkPolicy " + p.Namespace + "/" + cmp.Or(p.Name, "*")
 		}
 		e.causes = append(e.causes, f)
 	}

@@ -124,7 +124,7 @@ func (e *explainer) admittedNow(asked []question) *cause {
 	}
 	c := &cause{reason: v1alpha1.ReasonPolicyProgrammingSlow, text: "policies admit this now, and " + e.soon(last)}
 	if last.policy.Name != "" && e.index.Policy(last.policy) != nil {
-		c.policies = e.deciding(nil, last.decision, last.policy)
+		c.policies, c.object = e.deciding(nil, last.decision, last.policy), e.policyObject(last.policy)
 	}
 	c.key = keyOf(c.policies)
 	return c

@@ -4,6 +4,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +37,9 @@ func (e *explainer) denied(asked []question) *cause {
 	for _, d := range q.decisions() {
 		if e.enforced(q, d) {
 			c.policies = e.deciding(c.policies, d, d.Isolating...)
-			parts = append(parts, e.denial(q, d))
+			text, first := e.denial(q, d)
+			parts = append(parts, text)
+			c.object = cmp.Or(c.object, e.policyObject(first))
 		}
 	}
 	c.key = keyOf(c.policies)
@@ -53,21 +56,21 @@ func (e *explainer) enforced(q *question, d *policy.Decision) bool {
 }
 
 // denial names the policies that deny in one direction, and the rule that is
-// the nearest to admitting.
-func (e *explainer) denial(q *question, d *policy.Decision) string {
+// the nearest to admitting; first is the one that it names first.
+func (e *explainer) denial(q *question, d *policy.Decision) (text string, first types.NamespacedName) {
 	by := d.Isolating
 	near := e.nearest(q, d)
 	if near != "" && len(by) > 1 {
 		by = slices.DeleteFunc(slices.Clone(by), func(p types.NamespacedName) bool { return p == d.Nearest.Policy })
 	}
-	text := fmt.Sprintf("%s (%s)", e.policyNames(by), q.about(d))
+	text = fmt.Sprintf("%s (%s)", e.policyNames(by), q.about(d))
 	switch {
 	case near != "":
 		text += "; nearest rule: " + near
 	case d.Nearest == nil && !e.secret(d.Isolating[0].Namespace):
 		text += words.Plural(len(by), ", which admits nothing", ", which admit nothing")
 	}
-	return text
+	return text, by[0]
 }
 
 // nearest is the rule that missed by the least. Nothing is said of it where that

@@ -4,6 +4,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -67,6 +68,7 @@ func (e *explainer) admitted(q *question) *cause {
 		switch {
 		case d.Admitting != nil:
 			c.policies = e.deciding(c.policies, d, d.Admitting.Policy)
+			c.object = cmp.Or(c.object, e.policyObject(d.Admitting.Policy))
 			parts = append(parts, fmt.Sprintf("%s admits it (%s)%s", e.policyNames([]types.NamespacedName{d.Admitting.Policy}), q.about(d), e.rule(q, d)))
 		case pod != nil:
 			parts = append(parts, fmt.Sprintf("no policy isolates %s (%s)", name, strings.ToLower(string(d.Direction)))+e.meant(pod, d.Direction))
@@ -105,6 +107,7 @@ func (e *explainer) notEnforced(asked []question) *cause {
 			continue
 		}
 		c.policies = e.deciding(c.policies, d, d.Isolating...)
+		c.object = cmp.Or(c.object, e.policyObject(d.Isolating[0]))
 		parts = append(parts, fmt.Sprintf("%s (%s)", e.policyNames(d.Isolating), q.about(d)))
 	}
 	denies := strings.Join(parts, " and ") + words.Plural(len(c.policies), " denies it", " deny it")

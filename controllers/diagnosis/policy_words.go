@@ -77,6 +77,14 @@ func (e *explainer) policyNames(list []types.NamespacedName) string {
 	return text
 }
 
+// policyObject is a policy as the object of a cause.
+func (e *explainer) policyObject(key types.NamespacedName) string {
+	if e.secret(key.Namespace) {
+		key.Name = "*"
+	}
+	return "NetworkPolicy " + key.String()
+}
+
 // deciding adds policies to those that are listed, as far as they may be.
 func (e *explainer) deciding(to []v1alpha1.DecidingPolicy, d *policy.Decision, list ...types.NamespacedName) []v1alpha1.DecidingPolicy {
 	for _, key := range list {

@@ -73,6 +73,8 @@ type goldenDiagnosis struct {
 	Diagnosis *v1alpha1.PathDiagnosis `json:"diagnosis"`
 	Looked    []string                `json:"looked"`
 	Deadline  string                  `json:"deadline,omitempty"`
+	// Cause is the object of the first of the causes.
+	Cause string `json:"cause,omitempty"`
 }
 
 // TestPolicyGolden: what is said about each situation in testdata/policy.
@@ -109,6 +111,9 @@ func policyGoldenRun(t *testing.T, path string) goldenDiagnosis {
 	out := goldenDiagnosis{State: p.State, Message: p.Message, Diagnosis: p.Diagnosis, Looked: s.looked}
 	if !summary.Deadline.IsZero() {
 		out.Deadline = summary.Deadline.Sub(s.now).String()
+	}
+	if len(summary.Causes) > 0 {
+		out.Cause = summary.Causes[0].Object
 	}
 	return out
 }
