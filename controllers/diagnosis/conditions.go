@@ -107,7 +107,7 @@ func (j *judge) shared(tallies []*tally) string {
 	if len(nodes) != 1 || len(j.in.Nodes) < 2 {
 		return ""
 	}
-	return ", and all of their failing pairs involve node " + nodes[0]
+	return fmt.Sprintf(", and all of their failing pairs involve node %q", nodes[0])
 }
 
 func (j *judge) fresh(stale []string) metav1.Condition {

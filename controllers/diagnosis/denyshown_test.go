@@ -54,7 +54,15 @@ func TestDenyMessages(t *testing.T) {
 		"open from one": {func(d *denySim) { d.open("web-0", "db-0").open("web-0", "db-1") },
 			"open: web-0 reached db-0:5432 (Connected), web-0 reached db-1:5432 (Connected); all 2 open pairs start at web-0; this path expects Deny"},
 		"open here and there": {func(d *denySim) { d.open("web-0", "db-0").open("web-1", "db-1") },
-			"open: web-0 reached db-0:5432 (Connected), web-1 reached db-1:5432 (Connected); all 2 open pairs involve node node2; this path expects Deny"},
+			`open: web-0 reached db-0:5432 (Connected), web-1 reached db-1:5432 (Connected); all 2 open pairs involve node "node2"; this path expects Deny`},
+		"open from one node": {func(d *denySim) {
+			d.add("web-1", "node1", "10.244.0.11")
+			d.again().open("web-0", "db-0").open("web-1", "db-1")
+		}, `open: web-0 reached db-0:5432 (Connected), web-1 reached db-1:5432 (Connected); all 2 open pairs start on node "node1"; this path expects Deny`},
+		"open to one node": {func(d *denySim) {
+			d.add("db-1", "node2", "10.244.1.12")
+			d.again().open("web-0", "db-0").open("web-1", "db-1")
+		}, `open: web-0 reached db-0:5432 (Connected), web-1 reached db-1:5432 (Connected); all 2 open pairs aim at node "node2"; this path expects Deny`},
 		"not listening": {func(d *denySim) { d.listener("db-0", failingAs(v1alpha1.VerdictNotListening)) },
 			"2 of 4 pairs are not proven to be blocked: 2 TargetNotListening, such as: pod db-0 does not listen on TCP 5432, " + tail + "start what listens there, or correct the port"},
 		"its node": {func(d *denySim) { d.wire("node1", "node3", failingAs(v1alpha1.VerdictDropped)) },

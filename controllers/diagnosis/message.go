@@ -92,11 +92,11 @@ func (f *involved) apartCommon(n int, which string) string {
 	case len(all) == 2:
 		return fmt.Sprintf("all %d %s pairs are between nodes %s and %s", n, which, all[0], all[1])
 	case fromNode == n:
-		return fmt.Sprintf("all %d %s pairs start on node %s", n, which, from)
+		return fmt.Sprintf("all %d %s pairs start on node %q", n, which, from)
 	case toNode == n:
-		return fmt.Sprintf("all %d %s pairs aim at node %s", n, which, to)
+		return fmt.Sprintf("all %d %s pairs aim at node %q", n, which, to)
 	case len(all) == 1:
-		return fmt.Sprintf("all %d %s pairs involve node %s", n, which, all[0])
+		return fmt.Sprintf("all %d %s pairs involve node %q", n, which, all[0])
 	}
 	return ""
 }

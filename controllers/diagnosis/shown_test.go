@@ -100,7 +100,7 @@ func TestCommonNode(t *testing.T) {
 		want string
 	}{
 		"one path":       {[]string{"node1>node2", "node2>node3"}, "1 of 2 paths fails: mesh ("},
-		"both":           {[]string{"node1>node2", "node2>node3", "node2>api"}, "2 of 2 paths fail, and all of their failing pairs involve node node2: mesh ("},
+		"both":           {[]string{"node1>node2", "node2>node3", "node2>api"}, `2 of 2 paths fail, and all of their failing pairs involve node "node2": mesh (`},
 		"not all pairs":  {[]string{"node1>node2", "node1>node3", "node2>api"}, "2 of 2 paths fail: mesh ("},
 		"nothing common": {[]string{"node1>node2", "node3>api"}, "2 of 2 paths fail: mesh ("},
 	} {
