@@ -71,7 +71,9 @@ func (p *plugin) status(ctx context.Context, out io.Writer, all bool, names []st
 	if p.output != "" {
 		err = p.print(out, report)
 	} else {
-		_, err = io.WriteString(out, overview.Draw(&report, p.style(out)))
+		style := p.style(out)
+		style.Everywhere = all
+		_, err = io.WriteString(out, overview.Draw(&report, style))
 	}
 	if err != nil {
 		return fmt.Errorf("printing: %w", err)

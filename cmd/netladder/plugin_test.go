@@ -262,6 +262,20 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestStatusOfNothing: who looks at all namespaces is not told how to.
+func TestStatusOfNothing(t *testing.T) {
+	p, _ := newFake(t, v1alpha1.PathStatus{})
+	for all, want := range map[bool]string{
+		false: "There are no checks here: -A looks at all namespaces\n",
+		true:  "There are no checks in any namespace: kubectl netladder suggest drafts some\n",
+	} {
+		var out bytes.Buffer
+		if err := p.status(t.Context(), &out, all, nil); err != nil || out.String() != want {
+			t.Errorf("-A %t: %v, %q, want %q", all, err, out.String(), want)
+		}
+	}
+}
+
 func TestComplete(t *testing.T) {
 	web, pod := deployment("web")
 	check := builders.MakeCheck("orders").Namespace("shop").Path("db", builders.ToAPIServer()).Obj()

@@ -20,6 +20,8 @@ type Style struct {
 	ASCII bool
 	// Width of a line in characters; 0 means 100.
 	Width int
+	// Everywhere is true of a report about all namespaces.
+	Everywhere bool
 	// Now is what ages are counted to.
 	Now time.Time
 }
@@ -32,7 +34,7 @@ const indent = "    "
 // Draw is a report for people.
 func Draw(r *Report, s Style) string {
 	var b strings.Builder
-	b.WriteString(headline(r) + "\n")
+	b.WriteString(headline(r, s) + "\n")
 	for i := range r.Causes {
 		b.WriteString("\n")
 		drawCause(&b, &r.Causes[i], s)
@@ -50,9 +52,11 @@ func Draw(r *Report, s Style) string {
 }
 
 // headline says in one line how things are.
-func headline(r *Report) string {
+func headline(r *Report, s Style) string {
 	of := fmt.Sprintf("%s of %s", words.Plural(r.Paths.total(), "1 path", "%d paths"), words.Plural(r.Checks, "1 check", "%d checks"))
 	switch {
+	case r.Checks == 0 && s.Everywhere:
+		return "There are no checks in any namespace: kubectl netladder suggest drafts some"
 	case r.Checks == 0:
 		return "There are no checks here: -A looks at all namespaces"
 	case len(r.Causes) == 0 && len(r.Unknown) == 0 && len(r.Degraded) == 0:
