@@ -17,7 +17,9 @@ import (
 const doubtAgain = time.Minute
 
 // doubt takes in which targets a report makes doubtful. Only probers of level
-// Full can look at them.
+// Full can look at them. What a prober said stands while it is silent: its results
+// need it again the moment it reports, it costs a few probes, and it ends with the
+// node, the check or the target.
 func (w *world) doubt(name string, a *v1alpha1.ProbeAssignment) {
 	if !w.workloads {
 		return

@@ -40,6 +40,7 @@ func (c *climb) otherServices(but *v1alpha1.AssignedService, facts *ServiceFacts
 	if facts != nil {
 		own = append(own, facts.ClusterIPs...)
 	}
+	var others []otherService
 	for i := range a.Spec.Services {
 		s := &a.Spec.Services[i]
 		if s == but || ofOne(&a.Spec, s, own, facts) {
@@ -49,12 +50,53 @@ func (c *climb) otherServices(but *v1alpha1.AssignedService, facts *ServiceFacts
 		together := !said.began.IsZero() && !d.began.IsZero() && said.began.Sub(d.began).Abs() <= said.within+within(d.group.Interval.Duration)
 		switch {
 		case said.failing > 0 && together && c.rows.answerBehind(s, said.badSince):
-			fail++
+			others = mergeService(others, otherService{own: serviceIPs(&a.Spec, s), behind: targetIPs(s.Endpoints), fails: true})
 		case said.passing > 0 && said.failing == 0:
+			others = mergeService(others, otherService{own: serviceIPs(&a.Spec, s), behind: targetIPs(s.Endpoints)})
+		}
+	}
+	for i := range others {
+		if others[i].fails {
+			fail++
+		} else {
 			work++
 		}
 	}
 	return work, fail
+}
+
+// otherService is what is known of another Service by the rows that are about it:
+// its own addresses, those of what is behind it, and whether one of its ports
+// fails.
+type otherService struct {
+	own, behind []netip.Addr
+	fails       bool
+}
+
+// mergeService adds what one more row says to the Service that it is about. Rows
+// are of one Service that have an address of it in common; of a nodePort, which
+// has none, that the same is behind it tells.
+func mergeService(list []otherService, s otherService) []otherService {
+	common := func(a, b []netip.Addr) bool {
+		return slices.ContainsFunc(a, func(ip netip.Addr) bool { return slices.Contains(b, ip) })
+	}
+	out := list[:0]
+	for _, o := range list {
+		if common(o.own, s.own) || (len(o.own) == 0 || len(s.own) == 0) && common(o.behind, s.behind) {
+			s.own, s.behind, s.fails = append(s.own, o.own...), append(s.behind, o.behind...), s.fails || o.fails
+			continue
+		}
+		out = append(out, o)
+	}
+	return append(out, s)
+}
+
+func targetIPs(targets []v1alpha1.AssignedTarget) []netip.Addr {
+	texts := make([]string, len(targets))
+	for i := range targets {
+		texts[i] = targets[i].IP
+	}
+	return addrs(texts)
 }
 
 // serviceIPs are the addresses by which a Service is dialled, without those of

@@ -4,6 +4,7 @@
 package diagnosis_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -30,12 +31,22 @@ func TestOtherServices(t *testing.T) {
 		target  v1alpha1.AssignedTarget // zero for one of another Service
 		want    string
 		says    string
+		rows    []v1alpha1.AssignedTarget // more that fail in the same way
 	}{
-		"works":                       {passing: true, want: v1alpha1.ReasonServiceNotProgrammed, says: "other Services work there"},
-		"fails in the same way":       {behind: works, want: v1alpha1.ReasonProxyBroken, says: "1 other Service that is tested from there fails in the same way"},
-		"fails a little later":        {began: 12 * time.Second, behind: works, want: v1alpha1.ReasonProxyBroken},
-		"fails by its endpoints":      {behind: fails, want: v1alpha1.ReasonServiceNotProgrammed},
-		"fails, and nobody knows why": {want: v1alpha1.ReasonServiceNotProgrammed},
+		"works":                 {passing: true, want: v1alpha1.ReasonServiceNotProgrammed, says: "other Services work there"},
+		"fails in the same way": {behind: works, want: v1alpha1.ReasonProxyBroken, says: "1 other Service that is tested from there fails in the same way"},
+		"fails by two ports": {
+			behind: works, rows: []v1alpha1.AssignedTarget{{IP: "10.96.0.30", Port: 8443}}, want: v1alpha1.ReasonProxyBroken, says: "1 other Service that is tested from there fails in the same way",
+		},
+		"fails by its nodePort too": {
+			behind: works, rows: []v1alpha1.AssignedTarget{{IP: "192.168.0.1", Port: 30444, Node: "node1"}}, want: v1alpha1.ReasonProxyBroken, says: "1 other Service that is tested from there fails in the same way",
+		},
+		"fails, and yet another": {
+			behind: works, rows: []v1alpha1.AssignedTarget{{IP: "10.96.0.40", Port: 8080}}, want: v1alpha1.ReasonProxyBroken, says: "2 other Services that are tested from there fail in the same way",
+		},
+		"fails a little later":                             {began: 12 * time.Second, behind: works, want: v1alpha1.ReasonProxyBroken},
+		"fails by its endpoints":                           {behind: fails, want: v1alpha1.ReasonServiceNotProgrammed},
+		"fails, and nobody knows why":                      {want: v1alpha1.ReasonServiceNotProgrammed},
 		"has failed for an hour, as an earlier prober saw": {since: -time.Hour, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
 		"has failed for an hour":                           {began: -time.Hour, behind: works, want: v1alpha1.ReasonServiceNotProgrammed},
 		"the DNS fails in the same way":                    {dns: true, address: fails, behind: works, want: v1alpha1.ReasonProxyBroken},
@@ -88,6 +99,9 @@ func TestOtherServices(t *testing.T) {
 			if c.behind != "" {
 				a.Status.Rungs = append(a.Status.Rungs, v1alpha1.RungStatus{Source: "", Rung: rung, Probe: kind, Target: key, Verdict: c.behind})
 			}
+			for _, row := range c.rows {
+				failToo(a, row, s.Endpoints)
+			}
 			summary := diagnosis.Summarize(in)
 			d := summary.Paths[0].Diagnosis
 			if d == nil || d.Rung != v1alpha1.RungService || d.Reason != c.want || !strings.Contains(d.Message, c.says) {
@@ -102,4 +116,18 @@ func TestOtherServices(t *testing.T) {
 			}
 		})
 	}
+}
+
+// failToo makes a report say of one more address of a Service that it fails, from
+// when the pairs of goldens do, though what is behind it answers.
+func failToo(a *v1alpha1.ProbeAssignment, row v1alpha1.AssignedTarget, endpoints []v1alpha1.AssignedTarget) {
+	at := int32(len(a.Spec.Targets))
+	g := group(fmt.Sprintf("netladder-system/other/more-%d/TCPHalfOpen", at), v1alpha1.ProbeTCPHalfOpen)
+	g.Members, g.Hash = []int32{at}, "content-1"
+	a.Spec.Targets, a.Spec.Groups = append(a.Spec.Targets, row), append(a.Spec.Groups, g)
+	a.Spec.Services = append(a.Spec.Services, v1alpha1.AssignedService{Targets: []int32{at}, Endpoints: endpoints})
+	a.Status.NotPassing = append(a.Status.NotPassing, v1alpha1.PairStatus{
+		Group: g.Key, Target: a.Spec.Pairs(&g)[0].Key, State: v1alpha1.StateFailing, Verdict: v1alpha1.VerdictDropped, Streak: 2, BadSince: ptr(metav1.NewMicroTime(badSince)),
+	})
+	a.Status.Groups = append(a.Status.Groups, v1alpha1.GroupStatus{Key: g.Key, Hash: g.Hash, Pairs: v1alpha1.PairCounts{Failing: 1}})
 }
