@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +19,10 @@ import (
 
 	"github.com/netladder/netladder/api/v1alpha1"
 )
+
+// expireAgain is how long a check whose time is over is left alone that changed
+// while it was to be deleted: until then the change should have been seen.
+const expireAgain = time.Second
 
 // expirer deletes the checks whose time to live is over, so that a program
 // which makes one for a moment and is killed leaves nothing behind. The request
@@ -51,7 +56,11 @@ func (e *expirer) Reconcile(ctx context.Context, req reconcile.Request) (reconci
 	if now := e.clock.Now(); now.Before(end) {
 		return reconcile.Result{RequeueAfter: until(end, now)}, nil
 	}
-	if err := e.writer.delete(ctx, writeCheck, &check, check.UID); err != nil {
+	switch err := e.writer.deleteAsRead(ctx, writeCheck, &check); {
+	case apierrors.IsConflict(err):
+		// It changed meanwhile, and may not ask for its end any more.
+		return reconcile.Result{RequeueAfter: expireAgain}, nil
+	case err != nil:
 		return reconcile.Result{}, fmt.Errorf("deleting ConnectivityCheck %s, whose time is over: %w", req.NamespacedName, err)
 	}
 	log.FromContext(ctx).Info("Deleted a check whose time to live is over", "check", req.NamespacedName)

@@ -150,6 +150,18 @@ func (w *writer) delete(ctx context.Context, kind string, object client.Object, 
 	return client.IgnoreNotFound(from.Delete(ctx, object, client.Preconditions{UID: &uid}))
 }
 
+// deleteAsRead is delete for an object that must not have changed since it was
+// read: else the error is a conflict.
+func (w *writer) deleteAsRead(ctx context.Context, kind string, object client.Object) error {
+	if err := w.wait(ctx, kind); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	uid, version := object.GetUID(), object.GetResourceVersion()
+	return client.IgnoreNotFound(w.client.Delete(ctx, object, client.Preconditions{UID: &uid, ResourceVersion: &version}))
+}
+
 // deleteUnread is delete for an object of a kind that is not in the manager's
 // cache.
 func (w *writer) deleteUnread(ctx context.Context, kind string, object client.Object, uid types.UID) error {
