@@ -158,7 +158,7 @@ func (m *monitoring) tell(t *testing.T, s alertStory) {
 // path says, or said shortly before.
 func saysWhy(t *testing.T, told []notification, before []diagnosed) {
 	t.Helper()
-	seen := append(before, diagnoses(t)...)
+	seen := slices.Concat(before, diagnoses(t))
 	for _, n := range told {
 		says := n.Annotations["description"]
 		if !slices.ContainsFunc(seen, func(d diagnosed) bool { return d.it != nil && strings.Contains(says, sentence(d.it.Message)) }) {

@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -52,17 +53,17 @@ func scrape(t *testing.T, pod *corev1.Pod) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	httpClient := &http.Client{Transport: &http.Transport{
-		Dial:              func(string, string) (net.Conn, error) { return conn, nil },
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		DisableKeepAlives: true,
 	}}
 	resp, err := httpClient.Get("http://" + pod.Status.PodIP + "/metrics")
 	if err != nil {
 		t.Fatalf("scrape %s: %v", pod.Name, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20))
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("scrape %s: %s, %v", pod.Name, resp.Status, err)
@@ -106,7 +107,7 @@ func onNode[T any](node string, open func() (T, error)) (T, error) {
 			r.err = fmt.Errorf("network namespace of %s: %w", node, err)
 			return
 		}
-		defer ns.Close()
+		defer func() { _ = ns.Close() }()
 		if r.err = netns.Set(ns); r.err != nil {
 			r.err = fmt.Errorf("enter %s: %w", node, r.err)
 			return

@@ -137,11 +137,9 @@ func busyCheck() *v1alpha1.ConnectivityCheck {
 func limitCPU(t *testing.T, pod *corev1.Pod, cores float64) (restore func()) {
 	t.Helper()
 	const period = 100000 // µs
-	dir, quota := podCgroup(t, pod), ""
-	file := filepath.Join(dir, "cpu.cfs_quota_us")
-	if _, err := os.Stat(file); err == nil {
-		quota = fmt.Sprint(int(period * cores))
-	} else {
+	dir := podCgroup(t, pod)
+	file, quota := filepath.Join(dir, "cpu.cfs_quota_us"), fmt.Sprint(int(period*cores))
+	if _, err := os.Stat(file); err != nil {
 		file, quota = filepath.Join(dir, "cpu.max"), fmt.Sprintf("%d %d", int(period*cores), period)
 	}
 	old, err := os.ReadFile(file)

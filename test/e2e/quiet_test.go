@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -105,8 +106,11 @@ func TestNodeDeletedAndAddedIsQuiet(t *testing.T) {
 	lab(t, "stop", faultNode)
 	eventually(t, time.Minute, "the assignment of a deleted node is gone", func(ctx context.Context) error {
 		err := kube.Get(ctx, client.ObjectKey{Name: faultNode}, &v1alpha1.ProbeAssignment{})
-		if !apierrors.IsNotFound(err) {
-			return fmt.Errorf("get: %v", err)
+		switch {
+		case err == nil:
+			return errors.New("it is there")
+		case !apierrors.IsNotFound(err):
+			return fmt.Errorf("get: %w", err)
 		}
 		return nil
 	})

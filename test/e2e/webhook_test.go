@@ -72,8 +72,11 @@ func receive(t *testing.T) *webhook {
 	}
 	w := &webhook{url: "http://" + listener.Addr().String() + "/alerts"}
 	server := &http.Server{Handler: w, ReadTimeout: 10 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener) // until it is closed
+	}()
 	t.Cleanup(func() {
 		_ = server.Close()
 		<-served

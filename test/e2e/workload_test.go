@@ -172,10 +172,10 @@ func ask(t *testing.T, pod *corev1.Pod, method, path string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	httpClient := &http.Client{Transport: &http.Transport{
-		Dial:              func(string, string) (net.Conn, error) { return conn, nil },
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		DisableKeepAlives: true,
 	}}
 	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+pod.Name+path, nil)
@@ -186,7 +186,7 @@ func ask(t *testing.T, pod *corev1.Pod, method, path string) []byte {
 	if err != nil {
 		t.Fatalf("%s %s of %s: %v", method, path, pod.Name, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s of %s: %s %s, %v", method, path, pod.Name, response.Status, body, err)
