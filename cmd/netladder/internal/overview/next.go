@@ -10,6 +10,7 @@ import (
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis/causes"
+	"github.com/netladder/netladder/controllers/diagnosis/fromstatus"
 )
 
 // nextSteps are commands that show more of a cause; the last shows its first
@@ -21,7 +22,7 @@ func nextSteps(c *causes.Cause, e *entry) []string {
 	case v1alpha1.RungPolicy:
 		out = policyCommands(d)
 	case v1alpha1.RungNode, v1alpha1.RungUnderlay, v1alpha1.RungOverlay, v1alpha1.RungMTU, v1alpha1.RungPodNetwork:
-		if !strings.Contains(c.Object, hiddenNode) {
+		if !strings.Contains(c.Object, fromstatus.HiddenNode) {
 			if nodes := strings.Split(c.Object, " and "); len(nodes) <= 2 && c.Node != "" || len(nodes) == 2 {
 				out = append(out, "kubectl describe node "+strings.Join(nodes, " "))
 			}
@@ -33,7 +34,7 @@ func nextSteps(c *causes.Cause, e *entry) []string {
 		}
 	case v1alpha1.RungListener, v1alpha1.RungApplication:
 		if to := e.spec.To.Pods; to != nil && to.NamespaceSelector == nil && len(to.PodSelector.MatchExpressions) == 0 {
-			out = append(out, "kubectl logs -n "+e.check.Namespace+" -l "+cmp.Or(selectorText(&to.PodSelector), "''")+" --prefix --tail=20")
+			out = append(out, "kubectl logs -n "+e.check.Namespace+" -l "+cmp.Or(fromstatus.SelectorText(&to.PodSelector), "''")+" --prefix --tail=20")
 		}
 	}
 	return append(out, "kubectl describe ccheck -n "+e.check.Namespace+" "+e.check.Name)

@@ -20,6 +20,7 @@ import (
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/cmd/netladder/internal/attempt"
 	"github.com/netladder/netladder/controllers/diagnosis/causes"
+	"github.com/netladder/netladder/controllers/diagnosis/fromstatus"
 )
 
 // Report says how the declared paths are. Its JSON is what `-o json` prints.
@@ -219,9 +220,13 @@ func byAge(a, b Path) int {
 func causesOf(failing []entry, proven proofs) []Cause {
 	var found []causes.Found
 	var of []*entry
-	nodes := nodesOf(failing)
+	paths := make([]fromstatus.Path, len(failing))
 	for i := range failing {
-		for _, f := range foundIn(&failing[i], nodes) {
+		paths[i] = fromstatus.Path{Check: failing[i].check, Spec: failing[i].spec, Status: failing[i].status}
+	}
+	nodes := fromstatus.Nodes(paths)
+	for i := range failing {
+		for _, f := range fromstatus.Found(&paths[i], nodes) {
 			found, of = append(found, f), append(of, &failing[i])
 		}
 	}

@@ -1,7 +1,9 @@
 // Copyright The Netladder Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package overview
+// Package fromstatus tells the causes of paths that fail from the persisted
+// statuses of their checks, for those who did not judge them. It is pure.
+package fromstatus
 
 import (
 	"cmp"
@@ -10,20 +12,30 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis/causes"
 )
 
-// foundIn is what a path that fails fails for, as far as its status tells. A
+// Path is a declared path that fails, and what its check's status says of it.
+// None of the pointers is nil.
+type Path struct {
+	Check  *v1alpha1.ConnectivityCheck
+	Spec   *v1alpha1.Path
+	Status *v1alpha1.PathStatus
+}
+
+// Found is what a path that fails fails for, as far as its status tells. A
 // rung between nodes gives one finding for each pair of nodes, so that a node
-// that all of them have in common is found.
-func foundIn(e *entry, nodes map[string]bool) []causes.Found {
-	f := causes.Found{Check: e.key(), Path: e.spec.Name, Rung: v1alpha1.RungUndetermined}
-	d := e.status.Diagnosis
+// that all of them have in common is found. nodes are those that Nodes gives.
+func Found(e *Path, nodes map[string]bool) []causes.Found {
+	key := types.NamespacedName{Namespace: e.Check.Namespace, Name: e.Check.Name}
+	f := causes.Found{Check: key, Path: e.Spec.Name, Rung: v1alpha1.RungUndetermined}
+	d := e.Status.Diagnosis
 	if d == nil || d.Rung == v1alpha1.RungUndetermined {
 		// All that two of them are known to have in common is the target.
-		f.Reason, f.Object = cmp.Or(e.status.Reason, v1alpha1.ReasonUnexplained), targetText(e.check.Namespace, &e.spec.To)
+		f.Reason, f.Object = cmp.Or(e.Status.Reason, v1alpha1.ReasonUnexplained), targetText(e.Check.Namespace, &e.Spec.To)
 		if d != nil {
 			f.Reason = d.Reason
 		}
@@ -36,7 +48,7 @@ func foundIn(e *entry, nodes map[string]bool) []causes.Found {
 		return []causes.Found{f}
 	}
 	if betweenNodes(d) {
-		if list := ofNodes(f, e.status, nodes); len(list) > 0 {
+		if list := ofNodes(f, e.Status, nodes); len(list) > 0 {
 			return list
 		}
 	}
@@ -65,14 +77,14 @@ func betweenNodes(d *v1alpha1.PathDiagnosis) bool {
 	return d.Reason == v1alpha1.ReasonProxyBroken
 }
 
-// hiddenNode stands in a sentence for a node that the check may not see.
-const hiddenNode = "the target's node"
+// HiddenNode stands in a sentence for a node that the check may not see.
+const HiddenNode = "the target's node"
 
-// nodesOf are the nodes that the pairs of paths are about.
-func nodesOf(entries []entry) map[string]bool {
+// Nodes are the nodes that the pairs of paths are about.
+func Nodes(paths []Path) map[string]bool {
 	nodes := map[string]bool{}
-	for i := range entries {
-		for _, w := range entries[i].status.WorstPairs {
+	for i := range paths {
+		for _, w := range paths[i].Status.WorstPairs {
 			nodes[w.SourceNode], nodes[w.TargetNode] = true, true
 		}
 	}
@@ -114,8 +126,8 @@ func ofNodes(f causes.Found, p *v1alpha1.PathStatus, nodes map[string]bool) []ca
 	if len(named) == 0 || len(named) > 2 {
 		return nil
 	}
-	if strings.Contains(p.Diagnosis.Message, hiddenNode) {
-		f.Object = named[0] + " and " + hiddenNode
+	if strings.Contains(p.Diagnosis.Message, HiddenNode) {
+		f.Object = named[0] + " and " + HiddenNode
 		return []causes.Found{f}
 	}
 	if len(named) == 1 && ends > 0 && p.Diagnosis.Rung != v1alpha1.RungNode && p.Diagnosis.Reason != v1alpha1.ReasonProxyBroken {
@@ -137,7 +149,7 @@ func wordsOf(message string) []string {
 }
 
 // objectText is what is broken where the status does not say it apart.
-func objectText(e *entry, d *v1alpha1.PathDiagnosis) string {
+func objectText(e *Path, d *v1alpha1.PathDiagnosis) string {
 	if d.Rung == v1alpha1.RungDNS {
 		switch d.Reason {
 		case v1alpha1.ReasonDNSNameNotFound, v1alpha1.ReasonDNSNoRecord, v1alpha1.ReasonDNSWrongAnswer:
@@ -145,7 +157,7 @@ func objectText(e *entry, d *v1alpha1.PathDiagnosis) string {
 			return "the cluster's DNS"
 		}
 	}
-	return targetText(e.check.Namespace, &e.spec.To)
+	return targetText(e.Check.Namespace, &e.Spec.To)
 }
 
 // targetText is a target in a few words.
@@ -162,9 +174,9 @@ func targetText(namespace string, to *v1alpha1.Target) string {
 	case to.Pods != nil:
 		where := "namespace " + namespace
 		if to.Pods.NamespaceSelector != nil {
-			where = "namespaces " + selectorText(to.Pods.NamespaceSelector)
+			where = "namespaces " + SelectorText(to.Pods.NamespaceSelector)
 		}
-		return fmt.Sprintf("pods %s of %s, port %s", selectorText(&to.Pods.PodSelector), where, to.Pods.Port.String())
+		return fmt.Sprintf("pods %s of %s, port %s", SelectorText(&to.Pods.PodSelector), where, to.Pods.Port.String())
 	case to.Mesh != nil:
 		return "pods of the nodes"
 	case to.Nodes != nil:
@@ -177,7 +189,9 @@ func targetText(namespace string, to *v1alpha1.Target) string {
 	return "what this version does not know"
 }
 
-func selectorText(s *metav1.LabelSelector) string {
+// SelectorText is a selector as kubectl takes one, or in words where it selects
+// all.
+func SelectorText(s *metav1.LabelSelector) string {
 	if text := metav1.FormatLabelSelector(s); text != "" && text != "<none>" {
 		return text
 	}
