@@ -22,10 +22,12 @@ const maxFailingPairs = 100
 // maxFindingSeries bounds netladder_policy_findings over all namespaces.
 const maxFindingSeries = 500
 
-// collector exports what the leader's world is at the moment of the scrape.
-// Series need no bookkeeping: what is not there any more is not exported.
+// collector exports what the leader's world is at the moment of the scrape, or
+// of a controller that does not lead what statuses say. Series need no
+// bookkeeping: what is not there any more is not exported.
 type collector struct {
-	world atomic.Pointer[world]
+	world   atomic.Pointer[world]
+	standby atomic.Pointer[persisted]
 
 	state, pairs, diagnosis, failing, dropped, nodes *prometheus.Desc
 	enforcement, notEnforced                         *prometheus.Desc
@@ -33,7 +35,7 @@ type collector struct {
 	causes, causesDropped                            *prometheus.Desc
 	nodeStates, notReporting                         *prometheus.Desc
 	diagnosisInfo, causeInfo                         *prometheus.Desc
-	since                                            *prometheus.Desc
+	since, alive                                     *prometheus.Desc
 }
 
 // gauges sends one series.
@@ -71,6 +73,8 @@ func newCollector() *collector {
 			"1 for what the diagnosis of a failing path says; at most 100 in all.", with("rung", "reason", "message"), nil),
 		causeInfo: prometheus.NewDesc("netladder_cause_info",
 			"1 for what the diagnosis says of a cause that failing paths have in common; at most 50.", []string{"rung", "reason", "object", "message"}, nil),
+		alive: prometheus.NewDesc("netladder_controller_leader_alive",
+			"Of a controller that does not lead: 1 if it sees that another one renews the Lease, 0 if not.", nil, nil),
 		nodes: prometheus.NewDesc("netladder_plan_nodes", "Nodes with a prober.", nil, nil),
 		enforcement: prometheus.NewDesc("netladder_policy_enforcement_nodes",
 			"How many nodes enforce NetworkPolicies, by what their canary pods show.", with("direction", "state"), nil),
@@ -83,59 +87,82 @@ func newCollector() *collector {
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		c.state, c.pairs, c.since, c.diagnosis, c.failing, c.dropped, c.nodes, c.enforcement, c.notEnforced, c.findings, c.findingsDropped, c.causes, c.causesDropped,
-		c.nodeStates, c.notReporting, c.diagnosisInfo, c.causeInfo,
+		c.nodeStates, c.notReporting, c.diagnosisInfo, c.causeInfo, c.alive,
 	} {
 		ch <- desc
 	}
 }
 
-// Collect implements prometheus.Collector. Only the leader has a world, and a
-// controller that is not exports nothing, so that no two contradict.
+// Collect implements prometheus.Collector. Only the leader has a world. Who does
+// not lead repeats what alerts about paths need, for a Prometheus that may not
+// reach the leader.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	w := c.world.Load()
-	if w == nil {
-		return
-	}
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
-	judged, probers := w.forMetrics()
-	failing, shown := 0, 0
-	for _, check := range judged {
-		for i := range check.status.Paths {
-			path := &check.status.Paths[i]
-			expect, severity, ok := declared(check.object, path.Name)
-			if !ok {
-				continue
-			}
-			labels := []string{check.object.Namespace, check.object.Name, path.Name}
-			with := func(more ...string) []string { return append(slices.Clone(labels), more...) }
-			for _, state := range states() {
-				gauge(c.state, oneIf(state == path.State), with(expect, severity, string(state))...)
-				gauge(c.pairs, float64(count(path.Pairs, state)), with(string(state))...)
-			}
-			if path.State == v1alpha1.StateFailing && !path.LastTransitionTime.IsZero() {
-				gauge(c.since, float64(path.LastTransitionTime.Unix()), labels...)
-			}
-			if d := path.Diagnosis; d != nil {
-				gauge(c.diagnosis, 1, with(string(d.Rung), d.Reason)...)
-			}
-			failing += int(path.Pairs.Failing)
-			for _, pair := range failingPairs(path) {
-				if shown < maxFailingPairs {
-					shown++
-					gauge(c.failing, 1, with(valid(cmp.Or(pair.SourceNode, pair.Source)), valid(cmp.Or(pair.TargetNode, pair.Target)), valid(string(pair.Verdict)))...)
-				}
-			}
-		}
+	if w := c.world.Load(); w != nil {
+		c.collectWorld(w, gauge)
+	} else if p := c.standby.Load(); p != nil {
+		c.collectPersisted(p, gauge)
 	}
+}
+
+func (c *collector) collectWorld(w *world, gauge gauges) {
+	judged, probers := w.forMetrics()
+	c.collectJudged(judged, gauge)
+	c.collectPairs(judged, gauge)
 	c.collectEnforcement(judged, gauge)
-	c.collectCauses(judged, gauge)
-	gauge(c.dropped, float64(max(failing-shown, 0)))
 	gauge(c.nodes, float64(probers))
 	c.collectFindings(w, gauge)
 	c.collectNodes(w, gauge)
+}
+
+// collectJudged exports what alerts about paths and causes need.
+func (c *collector) collectJudged(judged []check, gauge gauges) {
+	eachPath(judged, func(check *check, path *v1alpha1.PathStatus, expect, severity string) {
+		labels := []string{check.object.Namespace, check.object.Name, path.Name}
+		with := func(more ...string) []string { return append(slices.Clone(labels), more...) }
+		for _, state := range states() {
+			gauge(c.state, oneIf(state == path.State), with(expect, severity, string(state))...)
+			gauge(c.pairs, float64(count(path.Pairs, state)), with(string(state))...)
+		}
+		if path.State == v1alpha1.StateFailing && !path.LastTransitionTime.IsZero() {
+			gauge(c.since, float64(path.LastTransitionTime.Unix()), labels...)
+		}
+		if d := path.Diagnosis; d != nil {
+			gauge(c.diagnosis, 1, with(string(d.Rung), valid(d.Reason))...)
+		}
+	})
+	c.collectCauses(judged, gauge)
 	c.collectSentences(judged, gauge)
+}
+
+// collectPairs exports the pairs that fail.
+func (c *collector) collectPairs(judged []check, gauge gauges) {
+	failing, shown := 0, 0
+	eachPath(judged, func(check *check, path *v1alpha1.PathStatus, _, _ string) {
+		failing += int(path.Pairs.Failing)
+		for _, pair := range failingPairs(path) {
+			if shown < maxFailingPairs {
+				shown++
+				gauge(c.failing, 1, check.object.Namespace, check.object.Name, path.Name,
+					valid(cmp.Or(pair.SourceNode, pair.Source)), valid(cmp.Or(pair.TargetNode, pair.Target)), valid(string(pair.Verdict)))
+			}
+		}
+	})
+	gauge(c.dropped, float64(max(failing-shown, 0)))
+}
+
+// eachPath calls f with the paths of checks that they still declare.
+func eachPath(judged []check, f func(check *check, path *v1alpha1.PathStatus, expect, severity string)) {
+	for i := range judged {
+		for k := range judged[i].status.Paths {
+			path := &judged[i].status.Paths[k]
+			if expect, severity, ok := declared(judged[i].object, path.Name); ok {
+				f(&judged[i], path, expect, severity)
+			}
+		}
+	}
 }
 
 // collectFindings exports what the audits of policies found.
@@ -208,10 +235,14 @@ func (w *world) forMetrics() (judged []check, probers int) {
 			probers++
 		}
 	}
-	slices.SortFunc(judged, func(a, b check) int {
+	sortChecks(judged)
+	return judged, probers
+}
+
+func sortChecks(list []check) {
+	slices.SortFunc(list, func(a, b check) int {
 		return strings.Compare(sortKey(a.object), sortKey(b.object))
 	})
-	return judged, probers
 }
 
 func sortKey(c *v1alpha1.ConnectivityCheck) string {

@@ -106,7 +106,7 @@ func run(ctx context.Context, o Options, c clock.WithTicker, registry prometheus
 	if err := addIndexes(ctx, mgr, o.Namespace); err != nil {
 		return err
 	}
-	if err := addStandby(mgr, o); err != nil {
+	if err := addStandby(mgr, o, m, c); err != nil {
 		return err
 	}
 	if err := addControllers(ctx, mgr, o, w, m, c, full); err != nil {
@@ -143,7 +143,7 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
 		// Longer than usual: status may wait for another leader.
-		LeaseDuration:           ptr.To(30 * time.Second),
+		LeaseDuration:           ptr.To(leaseDuration),
 		RenewDeadline:           ptr.To(renewDeadline),
 		RetryPeriod:             ptr.To(2 * time.Second),
 		GracefulShutdownTimeout: ptr.To(stopTimeout),
@@ -158,6 +158,9 @@ func newManager(ctx context.Context, o Options, w *world) (manager.Manager, erro
 	}
 	return mgr, nil
 }
+
+// leaseDuration is for how long a Lease that is not renewed is its holder's.
+const leaseDuration = 30 * time.Second
 
 // renewDeadline is for how long a leader tries to renew its Lease; requests
 // about it take half of that at most. After an outage for that long it starts

@@ -118,6 +118,8 @@ func TestInhibition(t *testing.T) {
 		"critical, and a warning about another":     {alert("CertificateExpiring", "path", "db"), alert("CertificateExpiring", "path", "web", "severity", "warning"), true},
 		"no controller, and no leader":              {alert("ControllerDown"), alert("NoLeader"), false},
 		"no leader, and silence":                    {alert("NoLeader"), alert("ResultsStale", "node", "node2", "severity", "warning"), false},
+		"a leader that is not scraped, and silence": {alert("NoLeader", "severity", "warning"), alert("ResultsStale", "node", "node2", "severity", "warning"), false},
+		"a leader that is not scraped, and a path":  {alert("NoLeader", "severity", "warning"), failing, true},
 		"a breach beside a broken overlay":          {overlay, breach, true},
 		"a breach beside a path":                    {failing, breach, true},
 		"a breach beside a node without policies":   {alert("PolicyNotEnforced", "node", "node2", "rung", "Policy"), with(breach, "rung", "Policy"), true},

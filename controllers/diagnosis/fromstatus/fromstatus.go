@@ -8,6 +8,7 @@ package fromstatus
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis"
 	"github.com/netladder/netladder/controllers/diagnosis/causes"
 )
 
@@ -80,6 +82,11 @@ func betweenNodes(d *v1alpha1.PathDiagnosis) bool {
 // HiddenNode stands in a sentence for a node that the check may not see.
 const HiddenNode = "the target's node"
 
+const besideHidden = " and " + HiddenNode
+
+// hides is true for a pair of nodes of which one is hidden.
+func hides(f *causes.Found) bool { return len(f.Nodes) == 0 && strings.HasSuffix(f.Object, besideHidden) }
+
 // Nodes are the nodes that the pairs of paths are about.
 func Nodes(paths []Path) map[string]bool {
 	nodes := map[string]bool{}
@@ -113,7 +120,7 @@ func ofNodes(f causes.Found, p *v1alpha1.PathStatus, nodes map[string]bool) []ca
 			ends++
 		}
 	}
-	if common, _, ok := strings.Cut(strings.TrimPrefix(p.Diagnosis.Message, "around "), ": "); ok && strings.HasPrefix(p.Diagnosis.Message, "around ") {
+	if common, _ := around(p.Diagnosis.Message); common != "" {
 		var out []causes.Found
 		for _, pair := range pairs {
 			if pair[0] != pair[1] && slices.Contains(pair[:], common) {
@@ -127,7 +134,7 @@ func ofNodes(f causes.Found, p *v1alpha1.PathStatus, nodes map[string]bool) []ca
 		return nil
 	}
 	if strings.Contains(p.Diagnosis.Message, HiddenNode) {
-		f.Object = named[0] + " and " + HiddenNode
+		f.Object = named[0] + besideHidden
 		return []causes.Found{f}
 	}
 	if len(named) == 1 && ends > 0 && p.Diagnosis.Rung != v1alpha1.RungNode && p.Diagnosis.Reason != v1alpha1.ReasonProxyBroken {
@@ -135,6 +142,22 @@ func ofNodes(f causes.Found, p *v1alpha1.PathStatus, nodes map[string]bool) []ca
 	}
 	f.Nodes = named
 	return []causes.Found{f}
+}
+
+// partOf is how a sentence begins that is about some of the pairs.
+var partOf = regexp.MustCompile(`^[0-9]+ of the [0-9]+ pairs shown: `)
+
+// around is the node that all pairs have in common that a sentence is about, and
+// what it says of them; no node where they have none, or it is not shown.
+func around(message string) (node, rest string) {
+	message = strings.TrimPrefix(message, diagnosis.Open)
+	message = partOf.ReplaceAllLiteralString(message, "")
+	if after, ok := strings.CutPrefix(message, "around "); ok {
+		if node, rest, ok := strings.Cut(after, ": "); ok {
+			return node, rest
+		}
+	}
+	return "", message
 }
 
 // wordsOf a sentence that may be names of nodes.
@@ -148,13 +171,16 @@ func wordsOf(message string) []string {
 	return words
 }
 
+// ClusterDNS is the object of what ails the servers of the cluster's DNS.
+const ClusterDNS = "the cluster's DNS"
+
 // objectText is what is broken where the status does not say it apart.
 func objectText(e *Path, d *v1alpha1.PathDiagnosis) string {
 	if d.Rung == v1alpha1.RungDNS {
 		switch d.Reason {
 		case v1alpha1.ReasonDNSNameNotFound, v1alpha1.ReasonDNSNoRecord, v1alpha1.ReasonDNSWrongAnswer:
 		default:
-			return "the cluster's DNS"
+			return ClusterDNS
 		}
 	}
 	return targetText(e.Check.Namespace, &e.Spec.To)

@@ -15,7 +15,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/cmd/netladder/internal/attempt"
@@ -125,10 +124,6 @@ type entry struct {
 	check  *v1alpha1.ConnectivityCheck
 	spec   *v1alpha1.Path
 	status *v1alpha1.PathStatus
-}
-
-func (e *entry) key() types.NamespacedName {
-	return types.NamespacedName{Namespace: e.check.Namespace, Name: e.check.Name}
 }
 
 func (e *entry) path(message string) Path {
