@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
 
@@ -28,7 +30,10 @@ import (
 const pathsPerCheck = 3
 
 // maxSeries is what docs/metrics.md says of the controller.
-func maxSeries(paths, canaryPaths int) int { return 1100 + 11*paths + 4*canaryPaths }
+func maxSeries(paths, canaryPaths int) int { return 1100 + 12*paths + 4*canaryPaths }
+
+// maxRepeated is what it says of a controller that does not lead.
+func maxRepeated(paths int) int { return 250 + 12*paths }
 
 // TestSeriesOfTheController counts them in worlds of many sizes, where all is well
 // and where everything fails. The table is that of docs/performance.md.
@@ -51,6 +56,73 @@ func TestSeriesOfTheController(t *testing.T) {
 		}
 	}
 	golden.Section(t, "../docs/performance.md", "series of the controller", table.String())
+}
+
+// TestSeriesOfTheStandby counts those of the controller that does not lead in the
+// same worlds.
+func TestSeriesOfTheStandby(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| nodes | checks | paths | all is well | everything fails | at most |\n|---:|---:|---:|---:|---:|---:|\n")
+	for _, nodes := range []int{10, 100, 1000} {
+		for _, checks := range []int{1, 10, 100} {
+			w, _ := sizedWorld(nodes, checks)
+			judgeAll(w, nodes, false)
+			well := countFollowed(t, w)
+			judgeAll(w, nodes, true)
+			bad := countFollowed(t, w)
+			most := maxRepeated(checks * pathsPerCheck)
+			if well > most || bad > most || bad <= well {
+				t.Errorf("%d nodes, %d checks: %d and %d series, want at most %d", nodes, checks, well, bad, most)
+			}
+			fmt.Fprintf(&table, "| %d | %d | %d | %d | %d | %d |\n", nodes, checks, checks*pathsPerCheck, well, bad, most)
+		}
+	}
+	golden.Section(t, "../docs/performance.md", "series of the standby", table.String())
+}
+
+// persistedIn are the checks of a world with the statuses that they were judged to
+// have.
+func persistedIn(w *world) []v1alpha1.ConnectivityCheck {
+	list := make([]v1alpha1.ConnectivityCheck, 0, len(w.checks))
+	for _, known := range w.checks {
+		c := *known.object
+		c.Status = *known.status
+		list = append(list, c)
+	}
+	return list
+}
+
+func countFollowed(t *testing.T, w *world) int {
+	t.Helper()
+	list := persistedIn(w)
+	return countIn(t, follows(t, true, &list))
+}
+
+// BenchmarkScrape of a controller with 100 checks and 1000 nodes, where everything
+// fails: of the leader, and of the one that repeats the statuses. The list is the
+// shallow one that a cache without copies gives.
+func BenchmarkScrape(b *testing.B) {
+	w, _ := sizedWorld(1000, 100)
+	judgeAll(w, 1000, true)
+	cached := persistedIn(w)
+	leader, standby := newCollector(), newCollector()
+	leader.world.Store(w)
+	standby.standby.Store(&persisted{
+		waits: func() bool { return true }, alive: func() bool { return true },
+		list: func() ([]v1alpha1.ConnectivityCheck, bool) { return slices.Clone(cached), true },
+	})
+	for name, c := range map[string]*collector{"leader": leader, "standby": standby} {
+		b.Run(name, func(b *testing.B) {
+			registry := prometheus.NewRegistry()
+			registry.MustRegister(c)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := registry.Gather(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 // sizedWorld has so many nodes with their pods, and so many checks.
@@ -105,12 +177,20 @@ func judgeAll(w *world, nodes int, fails bool) {
 }
 
 func failAll(path *v1alpha1.PathStatus, summary *diagnosis.Summary, key types.NamespacedName, nodes int) {
-	text := fmt.Sprintf("%s of %s is broken: %s", path.Name, key, strings.Repeat("see there; ", 50))
+	var number, of int // a pair of nodes of its own, of those that are shown
+	if _, err := fmt.Sscanf(key.Name+path.Name, "check-%dpath-%d", &number, &of); err != nil {
+		panic(err)
+	}
+	number = number*pathsPerCheck + of
+	source := number % 10
+	target := (source + 1 + number/10%9) % 10
+	text := fmt.Sprintf("%s of %s is broken between %s and %s: %s", path.Name, key, nodeName(source), nodeName(target), strings.Repeat("see there; ", 50))
+	path.LastTransitionTime = metav1.Unix(1700000000, 0)
 	path.State, path.Pairs = v1alpha1.StateFailing, v1alpha1.PairCounts{Failing: int32(nodes)}
 	path.Diagnosis = &v1alpha1.PathDiagnosis{Rung: v1alpha1.RungOverlay, Reason: "Broken", Message: text}
 	for i := range min(nodes, 10) {
 		path.WorstPairs = append(path.WorstPairs, v1alpha1.WorstPair{
-			Source: nodeName(i), Target: nodeName((i + 1) % nodes), State: v1alpha1.StateFailing, Verdict: v1alpha1.VerdictDropped,
+			Source: nodeName(i), SourceNode: nodeName(i), Target: nodeName((i + 1) % nodes), TargetNode: nodeName((i + 1) % nodes), State: v1alpha1.StateFailing, Verdict: v1alpha1.VerdictDropped,
 		})
 	}
 	summary.Causes = append(summary.Causes, causes.Found{Path: path.Name, Rung: v1alpha1.RungOverlay, Reason: "Broken", Object: text[:40], Text: text})
@@ -118,7 +198,7 @@ func failAll(path *v1alpha1.PathStatus, summary *diagnosis.Summary, key types.Na
 
 // countSeries counts the samples of the leader's registry, as a scrape has them:
 // each classic bucket is one.
-func countSeries(t *testing.T, w *world) (n int) {
+func countSeries(t *testing.T, w *world) int {
 	t.Helper()
 	m := newMetrics()
 	defer m.leading(w)()
@@ -128,6 +208,11 @@ func countSeries(t *testing.T, w *world) (n int) {
 	registry := prometheus.NewRegistry()
 	_, err := m.register(registry)
 	must(t, err)
+	return countIn(t, registry)
+}
+
+func countIn(t *testing.T, registry *prometheus.Registry) (n int) {
+	t.Helper()
 	families, err := registry.Gather()
 	must(t, err)
 	for _, family := range families {

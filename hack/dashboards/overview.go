@@ -50,7 +50,7 @@ func overviewNow() []panel {
 		tile("Unknown", "Of how many paths can nothing be said?", "sum("+state("Unknown", "")+")", orange),
 		passing,
 		tile("Causes known", "For how many causes do paths fail? One broken node fails many paths, for one cause.",
-			"count(max by (rung, reason, object) (netladder_cause_paths)) or max(netladder_causes_dropped)", red),
+			"count("+causePaths(".+")+") or max(netladder_causes_dropped)", red),
 		unseen,
 		leader,
 	}
@@ -121,7 +121,7 @@ func overviewHistory() []panel {
 		{
 			title: "Failing paths by rung", unit: "none", width: 12, height: 8, view: lines{stacked: true}, empty: "no path fails for a cause that is known",
 			question: "On which rung is what fails broken? A path counts once for each of its causes.",
-			queries:  []query{{"sum by (rung) (max by (rung, reason, object) (netladder_cause_paths))", "{{rung}}"}},
+			queries:  []query{{"sum by (rung) ("+causePaths(".+")+")", "{{rung}}"}},
 		},
 	}
 }

@@ -6,7 +6,8 @@ package main
 import "fmt"
 
 // What the queries of several dashboards have in common. Everything about paths
-// is "max by": while the lead changes hands, two controllers may show a path.
+// is "max by": the controller that does not lead repeats the leader's statuses,
+// and while the lead changes hands, the two may differ.
 const (
 	// chosen selects the paths that the variables name.
 	chosen = `check_namespace=~"$namespace",check=~"$check",path=~"$path"`
@@ -24,10 +25,14 @@ func state(name, more string) string {
 	return fmt.Sprintf(`max by (%s) (netladder_path_state{%s,state="%s"%s})`, byPath, chosen, name, more)
 }
 
-// code is the state of paths as one number; stateNames reads it.
+// code is the state of paths as one number, the worst where two controllers
+// differ; stateNames reads it.
 func code(more string) string {
-	return fmt.Sprintf("(\n  4 * %s\n  + 3 * %s\n  + 2 * %s\n  + %s\n)",
-		state("Failing", more), state("Degraded", more), state("Unknown", more), state("Pending", more))
+	of := func(n int, name string) string {
+		return fmt.Sprintf(`%d * netladder_path_state{%s,state="%s"%s}`, n, chosen, name, more)
+	}
+	return fmt.Sprintf("max by (%s) (\n  %s\n  or %s\n  or %s\n  or %s\n  or %s\n)", byPath,
+		of(4, "Failing"), of(3, "Degraded"), of(2, "Unknown"), of(1, "Pending"), of(0, "Passing"))
 }
 
 func stateNames() []name {
@@ -68,13 +73,24 @@ func diagnosed(rungs string) string {
 	return fmt.Sprintf(`topk(100, max by (%s, rung, reason, message) (netladder_path_diagnosis_info{%s,rung=~"%s"}))`, byPath, chosen, rungs)
 }
 
+// ofLeader is a metric that only counts as the leader has it, where the leader is
+// scraped: the other controller may have the same in other words.
+func ofLeader(metric string) string {
+	return fmt.Sprintf("(%[1]s and on (job, instance) netladder_controller_leader == 1 or %[1]s unless on () netladder_controller_leader == 1)", metric)
+}
+
+// causePaths are how many paths fail for each cause on these rungs.
+func causePaths(rungs string) string {
+	return fmt.Sprintf("max by (rung, reason, object) (%s)", ofLeader(fmt.Sprintf(`netladder_cause_paths{rung=~"%s"}`, rungs)))
+}
+
 // causes on these rungs, with their sentence; the value is how many paths fail.
 func causes(rungs string) string {
 	return fmt.Sprintf(`topk(50,
-  max by (rung, reason, object) (netladder_cause_paths{rung=~"%[1]s"})
+  %s
   * on (rung, reason, object) group_right ()
-  max by (rung, reason, object, message) (netladder_cause_info{rung=~"%[1]s"})
-)`, rungs)
+  max by (rung, reason, object, message) (%s)
+)`, causePaths(rungs), ofLeader(fmt.Sprintf(`netladder_cause_info{rung=~"%s"}`, rungs)))
 }
 
 // failingPairs of which a chosen node is one end; more are matchers.

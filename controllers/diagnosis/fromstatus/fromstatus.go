@@ -85,7 +85,9 @@ const HiddenNode = "the target's node"
 const besideHidden = " and " + HiddenNode
 
 // hides is true for a pair of nodes of which one is hidden.
-func hides(f *causes.Found) bool { return len(f.Nodes) == 0 && strings.HasSuffix(f.Object, besideHidden) }
+func hides(f *causes.Found) bool {
+	return len(f.Nodes) == 0 && strings.HasSuffix(f.Object, besideHidden)
+}
 
 // Nodes are the nodes that the pairs of paths are about.
 func Nodes(paths []Path) map[string]bool {
