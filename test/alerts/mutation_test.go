@@ -112,7 +112,7 @@ func watching(t *testing.T, all []rule, i int) []string {
 		grown = false
 		for j := range all {
 			name := all[j].Alert + all[j].Record
-			if !about[name] && mentions(fmt.Sprint(all[j].Expr, all[j].Annotations), about) {
+			if !about[name] && mentions(fmt.Sprintln(all[j].Expr, all[j].Annotations), about) {
 				about[name], grown = true, true
 			}
 		}
@@ -188,7 +188,9 @@ func breaks(r *rule) map[string]*rule {
 	if r.Alert == "" {
 		return out
 	}
-	with("at once", func(c *rule) { c.For = "0s" })
+	if r.For != "0s" {
+		with("at once", func(c *rule) { c.For = "0s" })
+	}
 	with("an hour later", func(c *rule) { c.For = "2h" })
 	if r.KeepFiringFor != "" {
 		with("resolved at once", func(c *rule) { c.KeepFiringFor = "" })
