@@ -90,6 +90,7 @@ func TestInhibition(t *testing.T) {
 	breach := with(failing, "alertname", "NetladderSegmentationBreach")
 	overlay := alert("OverlayBroken", "rung", "Overlay", "object", "node2", "node", "node2")
 	isolated := alert("NodeIsolated", "node", "node2")
+	ways := alert("UnderlayBroken", "rung", "Underlay", "object", "pairs of nodes")
 	cases := map[string]struct {
 		source, target labels
 		told           bool
@@ -104,6 +105,9 @@ func TestInhibition(t *testing.T) {
 		"a node, and a path by its way":             {isolated, with(failing, "rung", "Underlay"), false},
 		"a node, and a path by itself":              {isolated, with(failing, "rung", "Node"), false},
 		"a node, and a path by another cause":       {isolated, with(failing, "rung", "Application"), true},
+		"ways between nodes, and a path":            {ways, with(failing, "rung", "Underlay"), false},
+		"ways between nodes, and a path by a node":  {ways, with(failing, "rung", "Node"), true},
+		"a node, and ways between others":           {isolated, ways, true},
 		"a node, and its overlay":                   {isolated, overlay, false},
 		"a node, and the overlay of another":        {isolated, with(overlay, "node", "node3"), true},
 		"a node, and its silence":                   {isolated, alert("ResultsStale", "node", "node2"), false},

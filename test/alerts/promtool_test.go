@@ -86,7 +86,8 @@ func seen(t *testing.T, c *testCase, alert string) string {
 func TestSentence(t *testing.T) {
 	files := tests(t)
 	for _, alert := range []string{
-		"NetladderPathFailing", "NetladderSegmentationBreach", "NetladderNodeIsolated", "NetladderOverlayBroken", "NetladderMTUBlackHole", "NetladderDNSFailing",
+		"NetladderPathFailing", "NetladderSegmentationBreach", "NetladderNodeIsolated", "NetladderUnderlayBroken", "NetladderOverlayBroken",
+		"NetladderMTUBlackHole", "NetladderDNSFailing",
 	} {
 		carried, fallback := false, false
 		for i := range files[alert+".yaml"].Tests {
