@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/netladder/netladder/api/v1alpha1"
+	"github.com/netladder/netladder/controllers/diagnosis/fromstatus"
 	"github.com/netladder/netladder/controllers/plan"
 	"github.com/netladder/netladder/test/golden"
 )
@@ -114,6 +115,12 @@ func policyGoldenRun(t *testing.T, path string) goldenDiagnosis {
 	}
 	if len(summary.Causes) > 0 {
 		out.Cause = summary.Causes[0].Object
+		if p.Diagnosis != nil && len(p.Diagnosis.Policies) > 0 {
+			told := fromstatus.Found(&fromstatus.Path{Check: s.check, Spec: &s.check.Spec.Paths[0], Status: &p}, nil)
+			if len(told) != 1 || told[0].Object != out.Cause {
+				t.Errorf("the status tells of %+v, the cause is %s", told, out.Cause)
+			}
+		}
 	}
 	return out
 }

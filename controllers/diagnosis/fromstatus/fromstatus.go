@@ -58,17 +58,40 @@ func Found(e *Path, nodes map[string]bool) []causes.Found {
 	return []causes.Found{f}
 }
 
-// mainPolicy is the one that the sentence names first: the others are those that
-// nearly admit.
+// mainPolicy is the one that the sentence names first, as Summarize says it of its
+// causes: the others are those that nearly admit.
 func mainPolicy(d *v1alpha1.PathDiagnosis) *v1alpha1.DecidingPolicy {
 	best, first := &d.Policies[0], len(d.Message)
 	for i := range d.Policies {
 		p := &d.Policies[i]
-		if at := strings.Index(d.Message, p.Namespace+"/"+p.Name); p.Name != "" && at >= 0 && at < first {
+		words := p.Namespace + "/" + p.Name
+		if p.Name == "" {
+			words = "a policy of namespace " + p.Namespace
+		}
+		if at := whole(d.Message, words); at >= 0 && at < first {
 			best, first = p, at
 		}
 	}
 	return best
+}
+
+// whole is where words first stand in a text that are no part of longer names;
+// -1 if nowhere.
+func whole(text, words string) int {
+	named := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' }
+	for at := 0; ; at++ {
+		next := strings.Index(text[at:], words)
+		if next < 0 {
+			return -1
+		}
+		at += next
+		end := at + len(words)
+		before := at > 0 && (named(text[at-1]) || text[at-1] == '.')
+		after := end < len(text) && (named(text[end]) || text[end] == '.' && end+1 < len(text) && named(text[end+1]))
+		if !before && !after {
+			return at
+		}
+	}
 }
 
 func betweenNodes(d *v1alpha1.PathDiagnosis) bool {

@@ -92,3 +92,24 @@ func TestTold(t *testing.T) {
 		})
 	}
 }
+
+// TestFirstPolicy: the object is the policy that the sentence names first, and not
+// one whose name another one begins or ends with.
+func TestFirstPolicy(t *testing.T) {
+	for message, want := range map[string]string{
+		"denied by shop/web-egress (egress from web-0); nearest rule: web admits TCP 80": "shop/web-egress",
+		"denied by shop/web (egress from web-0), which admits nothing":                   "shop/web",
+		"denied by my-shop/web (egress from web-0), and by shop/web.v2":                  "shop/web.v2",
+		"open: a policy of namespace vault admits it, and shop/web admits it":            "vault/*",
+	} {
+		d := because(v1alpha1.RungPolicy, v1alpha1.ReasonPolicyDenies, message)
+		for _, p := range []string{"shop/web", "shop/web-egress", "shop/web.v2", "vault/"} {
+			namespace, name, _ := strings.Cut(p, "/")
+			d.Policies = append(d.Policies, v1alpha1.DecidingPolicy{Namespace: namespace, Name: name})
+		}
+		path := broken("db", d)
+		if found := fromstatus.Found(&path, nil); len(found) != 1 || found[0].Object != "NetworkPolicy "+want {
+			t.Errorf("%s: %+v, want %s", message, found, want)
+		}
+	}
+}
