@@ -49,9 +49,15 @@ func seriesOf(t *testing.T, registry *prometheus.Registry, prefixes ...string) (
 // follows is a registry of a controller that does not lead and knows these checks.
 func follows(t *testing.T, alive bool, list *[]v1alpha1.ConnectivityCheck) *prometheus.Registry {
 	t.Helper()
+	return repeats(t, true, alive, list)
+}
+
+// repeats is the same where it is said whether it waits to lead.
+func repeats(t *testing.T, waits, alive bool, list *[]v1alpha1.ConnectivityCheck) *prometheus.Registry {
+	t.Helper()
 	m := newMetrics()
 	m.snapshot.standby.Store(&persisted{
-		waits: func() bool { return true },
+		waits: func() bool { return waits },
 		alive: func() bool { return alive },
 		list:  func() ([]v1alpha1.ConnectivityCheck, bool) { return *list, true },
 	})
@@ -117,6 +123,14 @@ func TestPersistedPaths(t *testing.T) {
 	}
 	if got := seriesOf(t, registry, "netladder_failing_pair", "netladder_policy", "netladder_plan_nodes", "netladder_node"); len(got) > 0 {
 		t.Errorf("what only the leader knows: %s", got)
+	}
+}
+
+// Who was elected exports nothing until it has judged by itself.
+func TestPersistedPathsOfTheElected(t *testing.T) {
+	list := []v1alpha1.ConnectivityCheck{*hostile()}
+	if got := seriesOf(t, repeats(t, false, true, &list), append(ofPaths(), "netladder_controller_leader_alive")...); len(got) > 0 {
+		t.Errorf("%s", got)
 	}
 }
 
