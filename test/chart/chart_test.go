@@ -94,6 +94,24 @@ func TestSameAsConfig(t *testing.T) {
 	}
 }
 
+// TestClassicHistograms: an older Prometheus Operator refuses the field, so that it
+// has to be asked for; it is of the whole object, not of an endpoint.
+func TestClassicHistograms(t *testing.T) {
+	for asked, want := range map[string]bool{"false": false, "true": true} {
+		objects, _ := render(t, "--set", "metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.scrapeClassicHistograms="+asked)
+		for _, name := range []string{
+			"ServiceMonitor netladder-system netladder-controller", "PodMonitor netladder-system netladder-prober", "PodMonitor netladder-system netladder-echo",
+		} {
+			if objects[name] == nil {
+				t.Fatalf("the chart lacks %s", name)
+			}
+			if _, got, err := unstructured.NestedBool(objects[name].Object, "spec", "scrapeClassicHistograms"); err != nil || got != want {
+				t.Errorf("%s, asked for %s: the field is there %v (%v)", name, asked, got, err)
+			}
+		}
+	}
+}
+
 // TestSameMonitoringAsConfig: what to scrape, the alerts and the dashboards.
 func TestSameMonitoringAsConfig(t *testing.T) {
 	objects, _ := render(t, "--set", "metrics.serviceMonitor.enabled=true,metrics.rules.enabled=true,metrics.dashboards.enabled=true",
