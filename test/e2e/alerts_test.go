@@ -39,14 +39,18 @@ const (
 
 // alertStory is a fault and what is told of it.
 type alertStory struct {
-	name   string
-	inject func(t *testing.T) (heal func())
+	name string
+	// prepare makes ready what takes time; nil where nothing does.
+	prepare func(t *testing.T)
+	inject  func(t *testing.T) (heal func())
 	// path is one that fails by it.
 	path pathRef
 	// told are the alerts that notify somebody, each once, and what each says.
 	told map[string][]string
 	// held are alerts that fire too, and that those inhibit.
 	held []string
+	// meanwhile are queries that are true while it lasts.
+	meanwhile []string
 }
 
 func alertStories() []alertStory {
@@ -60,6 +64,23 @@ func alertStories() []alertStory {
 			path: pathRef{namespace, clusterNetwork, pathCrossNode},
 			told: map[string][]string{"NetladderOverlayBroken": {"node2", "node3"}},
 			held: []string{"NetladderPathFailing"},
+		},
+		{
+			// Prometheus reaches the other controller alone, which says what the statuses do.
+			name: "overlay between Prometheus and the leader",
+			prepare: func(t *testing.T) {
+				if leader(t) == monitoringNode {
+					anotherLeads(t)
+					calm(t)
+				}
+			},
+			inject: func(t *testing.T) func() {
+				return breakNetwork(t, "vxlan", leader(t), monitoringNode)
+			},
+			path:      pathRef{namespace, clusterNetwork, pathCrossNode},
+			told:      map[string][]string{"NetladderOverlayBroken": {monitoringNode}},
+			held:      []string{"NetladderPathFailing"},
+			meanwhile: []string{"max(netladder_controller_leader) == 0", "max(netladder_controller_leader_alive) == 1"},
 		},
 		{
 			name: "names",
@@ -130,6 +151,10 @@ func openSegments(t *testing.T) {
 
 // tell runs one story.
 func (m *monitoring) tell(t *testing.T, s alertStory) {
+	if s.prepare != nil {
+		s.prepare(t)
+		eventually(t, 3*time.Minute, "Prometheus scrapes all of Netladder", m.scrapesAll)
+	}
 	start := time.Now()
 	heal := s.inject(t)
 	status := eventually(t, slack*detectionBound+settled, "the status tells it", s.path.is(v1alpha1.StateFailing, ""))
@@ -139,6 +164,11 @@ func (m *monitoring) tell(t *testing.T, s alertStory) {
 	saysWhy(t, firing, before)
 	pause(t, inForce)
 	m.inhibits(t, s.held)
+	for _, query := range s.meanwhile {
+		if found, err := m.vector(t.Context(), query); err != nil || len(found) == 0 {
+			t.Errorf("not so while it lasted: %s (%v)", query, err)
+		}
+	}
 	healed := time.Now()
 	heal()
 	eventually(t, slack*resolveBound, "all are resolved", func(context.Context) error { return s.missing(m.notified.since(start), "resolved") })

@@ -31,7 +31,7 @@ import (
 const (
 	monitoringNamespace = "monitoring"
 	// monitoringNode is where Prometheus and Alertmanager run, and what they
-	// notify: nothing is broken there.
+	// notify. Nothing is broken there but its tunnels.
 	monitoringNode = "node1"
 	// scraped is how often Prometheus scrapes and evaluates: hack/monitoring.
 	scraped = 15 * time.Second
