@@ -121,7 +121,7 @@ func overviewHistory() []panel {
 		{
 			title: "Failing paths by rung", unit: "none", width: 12, height: 8, view: lines{stacked: true}, empty: "no path fails for a cause that is known",
 			question: "On which rung is what fails broken? A path counts once for each of its causes.",
-			queries:  []query{{"sum by (rung) ("+causePaths(".+")+")", "{{rung}}"}},
+			queries:  []query{{"sum by (rung) (" + causePaths(".+") + ")", "{{rung}}"}},
 		},
 	}
 }
