@@ -93,11 +93,49 @@ func (c catalogue) processes(t *testing.T) {
 func (c catalogue) record(t *testing.T) {
 	t.Helper()
 	waiting := slices.DeleteFunc(rules(t), func(r rule) bool { return r.Record == "" })
+	first := func(r rule) parser.Expr { return without(parse(t, r.Expr), r.Record) }
 	for len(waiting) > 0 {
-		at := max(slices.IndexFunc(waiting, func(r rule) bool { return c.knows(parse(t, r.Expr)) }), 0)
-		c[waiting[at].Record] = c.shape(t, parse(t, waiting[at].Expr)).metric()
+		at := max(slices.IndexFunc(waiting, func(r rule) bool { return c.knows(first(r)) }), 0)
+		r := waiting[at]
+		c[r.Record] = c.shape(t, first(r)).metric()
+		c[r.Record] = c.shape(t, parse(t, r.Expr)).metric()
 		waiting = slices.Delete(waiting, at, at+1)
 	}
+}
+
+// without is what an expression is before there is a series of that name: a rule
+// may ask for what it recorded itself. Nil where nothing is left.
+func without(e parser.Expr, name string) parser.Expr {
+	if !asks(e, name) {
+		return e
+	}
+	switch e := e.(type) {
+	case *parser.ParenExpr:
+		return without(e.Expr, name)
+	case *parser.BinaryExpr:
+		left := *e
+		left.LHS, left.RHS = without(e.LHS, name), without(e.RHS, name)
+		switch {
+		case e.Op == parser.LOR && left.LHS == nil:
+			return left.RHS
+		case e.Op == parser.LOR && left.RHS == nil:
+			return left.LHS
+		case left.LHS != nil && left.RHS != nil:
+			return &left
+		}
+	}
+	return nil
+}
+
+// asks is true if an expression asks for a metric.
+func asks(e parser.Expr, name string) bool {
+	found := false
+	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
+		s, ok := n.(*parser.VectorSelector)
+		found = found || ok && s.Name == name
+		return nil
+	})
+	return found
 }
 
 // knows all metrics that an expression asks for.

@@ -19,7 +19,7 @@ func check() board {
 }
 
 func checkState() []panel {
-	pairs := fmt.Sprintf("sum by (state) (max by (%s, state) (netladder_path_pairs{%s}))", byPath, chosen)
+	pairs := fmt.Sprintf("sum by (state) (max by (%s, state) (%s))", byPath, judged(fmt.Sprintf("netladder_path_pairs{%s}", chosen)))
 	return []panel{
 		{
 			title: "State of each path", unit: "none", width: 24, height: 4, view: number{names: true}, names: stateNames(),

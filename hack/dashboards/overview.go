@@ -107,7 +107,7 @@ func overviewBroken() []panel {
 }
 
 func overviewHistory() []panel {
-	byState := fmt.Sprintf("sum by (state) (max by (%s, state) (netladder_path_state{%s}))", byPath, chosen)
+	byState := fmt.Sprintf("sum by (state) (max by (%s, state) (%s))", byPath, judged(fmt.Sprintf("netladder_path_state{%s}", chosen)))
 	return []panel{
 		{
 			title: "The worst paths", unit: "none", width: 24, height: 9, view: timeline{}, names: stateNames(),

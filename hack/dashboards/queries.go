@@ -6,8 +6,7 @@ package main
 import "fmt"
 
 // What the queries of several dashboards have in common. Everything about paths
-// is "max by": the controller that does not lead repeats the leader's statuses,
-// and while the lead changes hands, the two may differ.
+// is "max by" over the pods of the controller, which change.
 const (
 	// chosen selects the paths that the variables name.
 	chosen = `check_namespace=~"$namespace",check=~"$check",path=~"$path"`
@@ -22,14 +21,14 @@ const (
 
 // state of paths, 1 for those that are in it.
 func state(name, more string) string {
-	return fmt.Sprintf(`max by (%s) (netladder_path_state{%s,state="%s"%s})`, byPath, chosen, name, more)
+	return fmt.Sprintf("max by (%s) (%s)", byPath, judged(fmt.Sprintf(`netladder_path_state{%s,state="%s"%s}`, chosen, name, more)))
 }
 
 // code is the state of paths as one number, the worst where two controllers
 // differ; stateNames reads it.
 func code(more string) string {
 	of := func(n int, name string) string {
-		return fmt.Sprintf(`%d * netladder_path_state{%s,state="%s"%s}`, n, chosen, name, more)
+		return fmt.Sprintf("%d * %s", n, judged(fmt.Sprintf(`netladder_path_state{%s,state="%s"%s}`, chosen, name, more)))
 	}
 	return fmt.Sprintf("max by (%s) (\n  %s\n  or %s\n  or %s\n  or %s\n  or %s\n)", byPath,
 		of(4, "Failing"), of(3, "Degraded"), of(2, "Unknown"), of(1, "Pending"), of(0, "Passing"))
@@ -57,26 +56,33 @@ func worst(expr string, n int, more string) string {
 func broken() string {
 	return fmt.Sprintf(`bottomk(100,
   (
-    max by (%[1]s, rung, reason, message) (netladder_path_diagnosis_info{%[2]s})
+    max by (%[1]s, rung, reason, message) (%[4]s)
     or on (%[1]s)
     (%[3]s == 1)
   )
   * on (%[1]s) group_left (expect, severity)
-    topk by (%[1]s) (1, max by (%[1]s, expect, severity) (netladder_path_state{%[2]s,state="Failing"} == 1))
+    topk by (%[1]s) (1, max by (%[1]s, expect, severity) (%[5]s == 1))
   * on (%[1]s) group_left ()
     (time() - max by (%[1]s) (netladder_path_failing_since_timestamp_seconds{%[2]s}))
-)`, byPath, chosen, state("Failing", ""))
+)`, byPath, chosen, state("Failing", ""), judged(fmt.Sprintf("netladder_path_diagnosis_info{%s}", chosen)),
+		judged(fmt.Sprintf(`netladder_path_state{%s,state="Failing"}`, chosen)))
 }
 
 // diagnosed are the paths that fail for something on these rungs.
 func diagnosed(rungs string) string {
-	return fmt.Sprintf(`topk(100, max by (%s, rung, reason, message) (netladder_path_diagnosis_info{%s,rung=~"%s"}))`, byPath, chosen, rungs)
+	return fmt.Sprintf("topk(100, max by (%s, rung, reason, message) (%s))", byPath, judged(fmt.Sprintf(`netladder_path_diagnosis_info{%s,rung=~"%s"}`, chosen, rungs)))
 }
 
-// ofLeader is a metric that only counts as the leader has it, where the leader is
-// scraped: the other controller may have the same in other words.
+// judged is a metric about paths as the leader has it, where that is scraped and
+// has judged the path: what another controller repeats of the statuses may be older.
+func judged(metric string) string {
+	return fmt.Sprintf("(%[1]s and on (job, instance) netladder_plan_nodes or on (%[2]s) %[1]s)", metric, byPath)
+}
+
+// ofLeader is the same for a metric about causes, which the statuses may have in
+// other words.
 func ofLeader(metric string) string {
-	return fmt.Sprintf("(%[1]s and on (job, instance) netladder_controller_leader == 1 or %[1]s unless on () netladder_controller_leader == 1)", metric)
+	return fmt.Sprintf("(%[1]s and on (job, instance) netladder_plan_nodes or %[1]s unless on () netladder_plan_nodes)", metric)
 }
 
 // causePaths are how many paths fail for each cause on these rungs.

@@ -87,7 +87,7 @@ var (
 // TestMetricsExist: every metric that a rule or a text asks for is documented, with
 // these labels. That what is documented is there is tested with the metrics.
 func TestMetricsExist(t *testing.T) {
-	metrics, everything := map[string][]string{}, []string{"node", "le"}
+	metrics, everything := map[string][]string{}, []string{"node", "le", "job", "instance"}
 	for _, m := range documented.FindAllStringSubmatch(text(t, "docs", "metrics.md"), -1) {
 		labels := strings.FieldsFunc(m[3], func(r rune) bool { return strings.ContainsRune("`, ", r) })
 		everything = append(everything, labels...)

@@ -33,6 +33,12 @@ func at(after time.Duration, f causes.Found) causes.Found {
 	return f
 }
 
+// hourly makes a finding one of a path that is probed once an hour.
+func hourly(f causes.Found) causes.Found {
+	f.Within = time.Hour
+	return f
+}
+
 func TestAll(t *testing.T) {
 	for name, c := range map[string]struct {
 		found []causes.Found
@@ -75,6 +81,13 @@ func TestAll(t *testing.T) {
 			[]causes.Found{
 				on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")),
 				at(3*time.Hour, on("node3", found("c", "z", v1alpha1.RungService, "Service a on node3"))), at(3*time.Hour, on("node3", found("b", "y", v1alpha1.RungService, "Service b on node3"))),
+			},
+			[]string{"Service of Service a on node3: 2 paths of 2 checks", "Service of Service b on node3: 1 path of 1 check"},
+		},
+		"two Services on a node, an hour apart, with a check of one that is made hourly": {
+			[]causes.Found{
+				on("node3", found("a", "x", v1alpha1.RungService, "Service a on node3")), hourly(at(time.Minute, on("node3", found("c", "z", v1alpha1.RungService, "Service a on node3")))),
+				at(50*time.Minute, on("node3", found("b", "y", v1alpha1.RungService, "Service b on node3"))),
 			},
 			[]string{"Service of Service a on node3: 2 paths of 2 checks", "Service of Service b on node3: 1 path of 1 check"},
 		},

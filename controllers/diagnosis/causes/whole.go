@@ -19,10 +19,12 @@ type begun struct {
 
 // add takes in what one more path tells.
 func (b *begun) add(f *Found) {
-	if b.at.IsZero() || !f.Began.IsZero() && f.Began.Before(b.at) {
-		b.at = f.Began
+	switch {
+	case b.at.IsZero(), !f.Began.IsZero() && f.Began.Before(b.at):
+		b.at, b.within = f.Began, f.Within
+	case f.Began.Equal(b.at):
+		b.within = max(b.within, f.Within)
 	}
-	b.within = max(b.within, f.Within)
 }
 
 // near is true for what is known to have begun at about the same time.
