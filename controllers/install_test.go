@@ -164,10 +164,10 @@ func TestStandbyWritesNothing(t *testing.T) {
 	}
 	h.create(lease)
 	h.options.LeaderElection = true
-	h.options.HealthProbeBindAddress = "127.0.0.1:18081"
+	h.options.HealthProbeBindAddress = freeAddress(t)
 	h.start()
 	h.eventually("the standby to be ready", func() error {
-		response, err := http.Get("http://127.0.0.1:18081/readyz")
+		response, err := http.Get("http://" + h.options.HealthProbeBindAddress + "/readyz")
 		if err != nil {
 			return err
 		}
