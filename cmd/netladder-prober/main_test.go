@@ -4,11 +4,16 @@
 package main
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/workload"
@@ -22,18 +27,53 @@ func TestPodsRunIt(t *testing.T) {
 		"echo": workload.Echo(workload.Settings{}), "canary": workload.Canary(workload.Settings{}),
 	} {
 		for _, c := range set.Spec.Template.Spec.Containers {
-			root := rootCommand()
-			if len(c.Command) != 1 || c.Command[0] != "/"+root.Name() {
-				t.Errorf("%s runs %v", name, c.Command)
+			runs(t, name, c.Command, c.Args)
+		}
+	}
+}
+
+// TestDemoRunsIt: so do the applications of the demo, which answer as echo pods.
+func TestDemoRunsIt(t *testing.T) {
+	files, err := filepath.Glob("../../config/demo/*/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for document := range strings.SplitSeq(string(content), "\n---\n") {
+			var app appsv1.Deployment
+			if err := yaml.Unmarshal([]byte(document), &app); err != nil {
+				t.Fatalf("%s: %v", file, err)
 			}
-			cmd, args, err := root.Find(c.Args)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			if err := cmd.ParseFlags(args); err != nil || cmd == root {
-				t.Errorf("%s runs %q of %v: %v", name, cmd.Name(), c.Args, err)
+			for _, c := range app.Spec.Template.Spec.Containers {
+				runs(t, app.Name, c.Command, c.Args)
+				found++
 			}
 		}
+	}
+	if found < 5 {
+		t.Errorf("the demo has %d containers", found)
+	}
+}
+
+// runs fails the test unless a container's command is this program, with what it
+// takes.
+func runs(t *testing.T, name string, command, args []string) {
+	t.Helper()
+	root := rootCommand()
+	if len(command) != 1 || command[0] != "/"+root.Name() {
+		t.Errorf("%s runs %v", name, command)
+	}
+	cmd, flags, err := root.Find(args)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if err := cmd.ParseFlags(flags); err != nil || cmd == root {
+		t.Errorf("%s runs %q of %v: %v", name, cmd.Name(), args, err)
 	}
 }
 
