@@ -39,6 +39,15 @@ func holding(t *testing.T) resources {
 	return r
 }
 
+// live is how much memory is in use, in bytes, whatever garbage there is.
+func live() uint64 {
+	runtime.GC()
+	runtime.GC() // pools are emptied by the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
 // eventually waits until ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -77,7 +86,7 @@ func churnSpec(uids []string) v1alpha1.ProbeAssignmentSpec {
 // knows: nothing of them is left, and nothing is said against a path.
 func TestChurnLeavesNothing(t *testing.T) {
 	netns.Require(t)
-	const generations, pods = 10, 20
+	const generations, pods, warm, grown = 10, 20, 3, 512 << 10
 	node := newNode(t, netns.New(t, "host"))
 	baseline := holding(t)
 	a := newAgent(Options{NodeName: "node0", PodUID: "uid", Log: logr.Discard(), Probes: probe.Kinds()}, nowhere{})
@@ -87,7 +96,11 @@ func TestChurnLeavesNothing(t *testing.T) {
 	running.Go(func() { a.scheduler.Run(ctx) })
 	running.Go(func() { a.reporter.Run(ctx) })
 
+	var early uint64
 	for generation := range generations {
+		if generation == warm {
+			early = live()
+		}
 		t.Run(fmt.Sprint(generation), func(t *testing.T) {
 			var uids []string
 			for i := range pods {
@@ -111,6 +124,10 @@ func TestChurnLeavesNothing(t *testing.T) {
 				t.Errorf("%d namespaces held for %d pods", held, pods)
 			}
 		})
+	}
+	// The memory of the process says little: it has garbage of its own size.
+	if late := live(); late > early+grown {
+		t.Errorf("%d KiB are in use after %d pods, and %d KiB after %d", late>>10, generations*pods, early>>10, warm*pods)
 	}
 	a.assigned(nil)
 	if held := a.spaces.Held(); held > 1 {
