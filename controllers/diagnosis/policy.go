@@ -218,9 +218,8 @@ func (e *explainer) noEndpoints(t *tally) *v1alpha1.PathDiagnosis {
 func (c *group) add(one *cause, shown *v1alpha1.WorstPair) {
 	c.pairs++
 	if c.began.IsZero() || !one.began.IsZero() && one.began.Before(c.began) {
-		c.began = one.began
+		c.began, c.within = one.began, one.within
 	}
-	c.within = max(c.within, one.within)
 	for _, where := range one.unenforced {
 		c.unenforced[where] = struct{}{}
 	}
