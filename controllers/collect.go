@@ -11,7 +11,8 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 )
@@ -246,24 +247,17 @@ func sortChecks(list []check) {
 }
 
 func sortKey(c *v1alpha1.ConnectivityCheck) string {
-	return types.NamespacedName{Namespace: c.Namespace, Name: c.Name}.String()
+	return client.ObjectKeyFromObject(c).String()
 }
 
 // declared is what a check says about a path that a status names; false if it
 // has no such path any more.
 func declared(c *v1alpha1.ConnectivityCheck, name string) (expect, severity string, ok bool) {
-	for i := range c.Spec.Paths {
-		path := &c.Spec.Paths[i]
-		if path.Name != name {
-			continue
-		}
-		severity := c.Spec.Severity
-		if path.Severity != nil {
-			severity = *path.Severity
-		}
-		return string(path.Expect), string(severity), true
+	path := specOf(c, name)
+	if path == nil {
+		return "", "", false
 	}
-	return "", "", false
+	return string(path.Expect), string(ptr.Deref(path.Severity, c.Spec.Severity)), true
 }
 
 func states() []v1alpha1.State {

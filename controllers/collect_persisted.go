@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/netladder/netladder/api/v1alpha1"
 	"github.com/netladder/netladder/controllers/diagnosis/causes"
@@ -62,7 +63,7 @@ func (p *persisted) judged(list []v1alpha1.ConnectivityCheck) []check {
 				failing = append(failing, fromstatus.Path{Check: object, Spec: specOf(object, path.Name), Status: path})
 			}
 		}
-		judged = append(judged, check{object: object, status: status, sentences: sentencesOf(status, p.before[checkKey(object)].sentences)})
+		judged = append(judged, check{object: object, status: status, sentences: sentencesOf(status, p.before[client.ObjectKeyFromObject(object)].sentences)})
 	}
 	sortChecks(judged)
 	of := map[types.NamespacedName][]causes.Found{}
@@ -71,7 +72,7 @@ func (p *persisted) judged(list []v1alpha1.ConnectivityCheck) []check {
 	}
 	after := make(map[types.NamespacedName]check, len(judged))
 	for i := range judged {
-		key := checkKey(judged[i].object)
+		key := client.ObjectKeyFromObject(judged[i].object)
 		judged[i].causes = of[key]
 		keepTexts(judged[i].causes, p.before[key].causes)
 		if len(judged[i].causes)+len(judged[i].sentences) > 0 {
@@ -80,10 +81,6 @@ func (p *persisted) judged(list []v1alpha1.ConnectivityCheck) []check {
 	}
 	p.before = after
 	return judged
-}
-
-func checkKey(c *v1alpha1.ConnectivityCheck) types.NamespacedName {
-	return types.NamespacedName{Namespace: c.Namespace, Name: c.Name}
 }
 
 // pathsOf are those of a check's status that the check declares, each once. Not
